@@ -1,0 +1,51 @@
+# Every target works on a fresh machine: `setup` is run when it has to be.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SHELL  := /bin/bash
+
+.PHONY: help setup demo test test-export lint format bench clean
+
+help:            ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s $$'\t'
+
+setup: $(VENV)/.installed  ## .venv with the daemon in it
+
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard kernels/*.c kernels/*.h)
+	PYTHON=$(PYTHON) deploy/prepare.sh $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.export: $(VENV)/.dev
+	$(BIN)/pip install --quiet --constraint constraints/export.txt --editable '.[dev,export]'
+	@touch $@
+
+demo: setup      ## daemon, cloud and camera on this machine; pictures and a page in demo/
+	$(BIN)/edge-daemon demo --output demo
+
+test: $(VENV)/.dev  ## everything that needs neither a GPU nor torch
+	$(BIN)/python -m pytest -m 'not export'
+
+test-export: $(VENV)/.export  ## the export tests, with torch on the CPU
+	$(BIN)/python -m pytest -m export
+
+lint: $(VENV)/.export  ## ruff, pyright, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## let ruff put the sources in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup     ## smoothing kernels and whole frames, as ratios in one run
+	$(BIN)/python -m edge_daemon.bench.kernels
+	$(BIN)/python -m edge_daemon.bench.frames
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) demo build *.egg-info kernels/*.so .pytest_cache .ruff_cache
