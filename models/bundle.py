@@ -1,0 +1,149 @@
+"""A loaded bundle: pixels or text in, unit embeddings out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.cache import EmbeddingCache
+from models.manifest import Manifest
+from models.session import EncoderSession
+from models.tokenizer import PromptTokenizer
+
+BATCH_TILES = 8
+"""Tiles per run of the image graph. Larger batches are no faster on a CPU and cost memory."""
+
+BATCH_TEXTS = 16
+CACHED_TEXTS = 1024
+
+
+class Bundle:
+    """Two encoders of one embedding space and the tokenizer between text and the second.
+
+    Made by `models.load_bundle`; safe to call from several threads.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenizer: PromptTokenizer,
+        image: EncoderSession,
+        text: EncoderSession,
+    ) -> None:
+        self.manifest = manifest
+        self._tokenizer = tokenizer
+        self._image = image
+        self._text = text
+        self._cache = EmbeddingCache(CACHED_TEXTS)
+        # (x / 255 - mean) / std as one multiplication and one addition per channel.
+        std = np.asarray(manifest.std, dtype=np.float64)
+        mean = np.asarray(manifest.mean, dtype=np.float64)
+        self._scale = (1.0 / (255.0 * std)).astype(np.float32)
+        self._offset = (-mean / std).astype(np.float32)
+
+    @property
+    def tile_size(self) -> int:
+        """Side of a tile in pixels."""
+        return self.manifest.tile_size
+
+    @property
+    def embedding_size(self) -> int:
+        """Components of an embedding."""
+        return self.manifest.embedding_size
+
+    @property
+    def context_length(self) -> int:
+        """Tokens in a row of the text encoder's input, start and end tokens included."""
+        return self.manifest.context_length
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens that a text may have before it is cut, start and end tokens not counted."""
+        return self._tokenizer.token_budget
+
+    def token_count(self, text: str) -> int:
+        """Tokens of a text, start and end tokens not counted; compare with `token_budget`."""
+        return self._tokenizer.token_count(text)
+
+    def encode_tiles(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed square tiles of sRGB pixels.
+
+        Args:
+            tiles: uint8 (N, tile_size, tile_size, 3), any strides; N may be 0.
+
+        Returns:
+            float32 (N, embedding_size), each row of unit length.
+
+        Raises:
+            ValueError: Another shape or dtype.
+        """
+        side = self.tile_size
+        if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[1:] != (side, side, 3):  # noqa: PLR2004
+            raise ValueError(
+                f"tiles must be uint8 (N, {side}, {side}, 3), got {tiles.dtype} {tiles.shape}"
+            )
+        embeddings = np.empty((len(tiles), self.embedding_size), dtype=np.float32)
+        for start in range(0, len(tiles), BATCH_TILES):
+            stop = min(start + BATCH_TILES, len(tiles))
+            embeddings[start:stop] = self._image.encode(self._normalised(tiles[start:stop]))
+        return embeddings
+
+    def encode_text(self, text: str) -> NDArray[np.float32]:
+        """Embed one text; repeated texts come from a cache.
+
+        Returns:
+            float32 (embedding_size,) of unit length, read-only. A text of more than `token_budget`
+            tokens is cut to that many.
+        """
+        return self._embedded([text])[0]
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed several texts, float32 (N, embedding_size); see `encode_text`."""
+        embeddings = np.empty((len(texts), self.embedding_size), dtype=np.float32)
+        for row, embedding in zip(embeddings, self._embedded(texts), strict=True):
+            row[:] = embedding
+        return embeddings
+
+    def describe(self) -> dict[str, Any]:
+        """What this bundle is and what it really runs on, as JSON-ready values."""
+        manifest = self.manifest
+        return {
+            "name": manifest.name,
+            "architecture": manifest.architecture,
+            "precision": manifest.precision,
+            "licence": manifest.licence,
+            "source": manifest.source,
+            "notice": manifest.notice,
+            "image": self._image.describe(),
+            "text": self._text.describe(),
+        }
+
+    def _normalised(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        side = self.tile_size
+        planes = np.empty((len(tiles), 3, side, side), dtype=np.float32)
+        planes[...] = tiles.transpose(0, 3, 1, 2)
+        planes *= self._scale[:, None, None]
+        planes += self._offset[:, None, None]
+        return planes
+
+    def _embedded(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """One embedding per text, from the cache where it has them.
+
+        The key is the row of tokens, not the text: its size is bounded, and texts that the model
+        cannot tell apart share an entry.
+        """
+        rows = self._tokenizer.rows(list(texts))
+        keys = [row.tobytes() for row in rows]
+        found = {key: self._cache.get(key) for key in keys}
+        missing = [i for i, key in enumerate(keys) if found[key] is None]
+        for start in range(0, len(missing), BATCH_TEXTS):
+            batch = missing[start : start + BATCH_TEXTS]
+            fresh = self._text.encode(rows[batch])
+            fresh.flags.writeable = False
+            for i, embedding in zip(batch, fresh, strict=True):
+                found[keys[i]] = embedding
+                self._cache.put(keys[i], embedding)
+        return [embedding for key in keys if (embedding := found[key]) is not None]

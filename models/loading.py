@@ -1,0 +1,144 @@
+"""From a name or a directory to a checked, loaded `Bundle`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from models.bundle import Bundle
+from models.errors import BundleError
+from models.manifest import MANIFEST_FILE, BundleFile, FileFacts, Manifest, read_manifest
+from models.ort import OrtSession, usable_cores
+from models.session import EncoderSession, GraphSpec
+from models.tokenizer import PromptTokenizer
+
+PACKAGED = Path(__file__).resolve().parent
+"""Bundles that ship with this package are directories beside this file."""
+
+_UNIT_TOLERANCE = 1e-3
+_MID_GREY = 128
+
+
+def packaged_bundles() -> list[str]:
+    """Names of the bundles that ship with this package, sorted."""
+    return sorted(path.parent.name for path in PACKAGED.glob(f"*/{MANIFEST_FILE}"))
+
+
+def load_bundle(path_or_name: str | os.PathLike[str], *, threads: int | None = None) -> Bundle:
+    """Load a bundle and prove that it works.
+
+    The manifest, the size and SHA-256 of every file, and the graphs' inputs and outputs are checked,
+    and both encoders are run once.
+
+    Args:
+        path_or_name: The name of a packaged bundle (see `packaged_bundles`), or a directory. A name
+            wins over a directory of that name; write `./NAME` for the directory.
+        threads: Threads per encoder run, at least 1; by default the cores this process may use.
+
+    Raises:
+        BundleError: There is no such bundle, or it is damaged; names the file and the remedy.
+        ValueError: `threads` is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    threads = threads or usable_cores()
+    directory = _find(path_or_name)
+    manifest = read_manifest(directory)
+    tokenizer_file = directory / "tokenizer.json"
+    tokenizer = PromptTokenizer(
+        _verified(directory, "tokenizer.json", manifest), manifest, file=tokenizer_file
+    )
+    image = OrtSession(
+        _verified(directory, "image.onnx", manifest),
+        _image_spec(manifest),
+        threads=threads,
+        file=directory / "image.onnx",
+    )
+    text = OrtSession(
+        _verified(directory, "text.onnx", manifest),
+        _text_spec(manifest),
+        threads=threads,
+        file=directory / "text.onnx",
+    )
+    _probe_image(image, manifest, directory / "image.onnx")
+    _probe_text(text, tokenizer, directory / "text.onnx")
+    return Bundle(manifest, tokenizer, image, text)
+
+
+def _find(path_or_name: str | os.PathLike[str]) -> Path:
+    packaged = packaged_bundles()
+    if isinstance(path_or_name, str) and path_or_name in packaged:
+        return PACKAGED / path_or_name
+    directory = Path(path_or_name)
+    if directory.is_dir():
+        return directory
+    known = ", ".join(packaged) if packaged else "none"
+    raise BundleError(
+        f"no bundle {os.fspath(path_or_name)!r}: neither a packaged name nor a directory",
+        remedy=f"use a packaged name ({known}) or the path of a bundle directory",
+    )
+
+
+def _verified(directory: Path, name: BundleFile, manifest: Manifest) -> bytes:
+    """The content of a bundle's file, equal in size and hash to what the manifest says."""
+    path = directory / name
+    expected = manifest.files[name]
+    try:
+        # The size first: a wrong file may be far larger than memory.
+        size = path.stat().st_size
+        content = path.read_bytes() if size == expected.bytes else b""
+    except OSError as error:
+        raise BundleError(
+            f"cannot read the file ({error.strerror})",
+            file=path,
+            remedy="copy or export the bundle again; it is incomplete",
+        ) from error
+    if size != expected.bytes:
+        raise BundleError(
+            f"{size} bytes, but the manifest says {expected.bytes}",
+            file=path,
+            remedy="copy or export the bundle again",
+        )
+    found = FileFacts.of(content)
+    if found.sha256 != expected.sha256:
+        raise BundleError(
+            f"SHA-256 {found.sha256}, but the manifest says {expected.sha256}",
+            file=path,
+            remedy="copy or export the bundle again; the file was changed or damaged",
+        )
+    return content
+
+
+def _image_spec(manifest: Manifest) -> GraphSpec:
+    side = manifest.tile_size
+    return GraphSpec("pixels", np.float32, (3, side, side), manifest.embedding_size)
+
+
+def _text_spec(manifest: Manifest) -> GraphSpec:
+    return GraphSpec("tokens", np.int64, (manifest.context_length,), manifest.embedding_size)
+
+
+def _probe_image(session: EncoderSession, manifest: Manifest, file: Path) -> None:
+    level = (_MID_GREY / 255.0 - np.asarray(manifest.mean)) / np.asarray(manifest.std)
+    side = manifest.tile_size
+    grey = np.broadcast_to(level[None, :, None, None], (1, 3, side, side)).astype(np.float32)
+    _check_unit(session.encode(grey), file, "a grey tile")
+
+
+def _probe_text(session: EncoderSession, tokenizer: PromptTokenizer, file: Path) -> None:
+    """Encode a word, and the highest token id: a table too short for the tokenizer fails here."""
+    rows = tokenizer.rows(["a thing", "a thing"])
+    rows[1, 1] = tokenizer.highest_id
+    _check_unit(session.encode(rows), file, "a text")
+
+
+def _check_unit(embeddings: np.ndarray, file: Path, what: str) -> None:
+    lengths = np.linalg.norm(embeddings, axis=1)
+    if not np.all(np.abs(lengths - 1.0) <= _UNIT_TOLERANCE):
+        raise BundleError(
+            f"the embedding of {what} has length {lengths.tolist()}, not 1",
+            file=file,
+            remedy="export the bundle again; its graph is damaged or does not normalise",
+        )

@@ -1,0 +1,192 @@
+"""What a bundle says about itself: `manifest.json`, format 1.
+
+The manifest is parsed strictly. A key that this version does not know is an error, because a bundle
+whose facts are half understood would give embeddings that are wrong without looking wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from models.errors import BundleError
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+
+BundleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+BundleFile = Literal["tokenizer.json", "image.onnx", "text.onnx"]
+"""Every file of a bundle beside its manifest; a closed list, so no name can lead out of the bundle."""
+
+BUNDLE_FILES: tuple[BundleFile, ...] = get_args(BundleFile)
+
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
+    )
+
+
+class FileFacts(_Strict):
+    """The identity of one file: its length in bytes and its SHA-256 as 64 lower-case hex digits."""
+
+    sha256: _Sha256
+    bytes: PositiveInt
+
+    @staticmethod
+    def of(content: bytes) -> FileFacts:
+        """The facts of a file with this content."""
+        return FileFacts(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+class Recommended(_Strict):
+    """Settings of the prefilter that suit this bundle's embeddings.
+
+    `lambda_` (`"lambda"` in JSON) is the sharpness of the softmax over tiles; `sigma_min` and
+    `sigma_max` are the Gaussian's bounds in source pixels.
+    """
+
+    lambda_: PositiveFloat = Field(validation_alias="lambda", serialization_alias="lambda")
+    sigma_min: PositiveFloat
+    sigma_max: PositiveFloat
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Recommended:
+        if self.sigma_min > self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min} is above sigma_max {self.sigma_max}")
+        return self
+
+
+class TowerParity(_Strict):
+    """How far one exported graph is from the model that it was exported from.
+
+    `max_abs_error` is over all components of the unit embeddings, `min_cosine` the smallest cosine
+    between an embedding and its original, both over `samples` random inputs.
+    """
+
+    max_abs_error: NonNegativeFloat
+    min_cosine: Annotated[float, Field(ge=-1.0, le=1.001)]
+    samples: PositiveInt
+
+
+class Parity(_Strict):
+    """The report that the export door wrote, with the version of torch it compared against."""
+
+    image: TowerParity
+    text: TowerParity
+    torch: str
+
+
+class Manifest(_Strict):
+    """Everything needed to use a bundle without asking its maker.
+
+    `mean` and `std` are of pixels scaled to 0..1, in the order red, green, blue. `notice` is shown
+    wherever the bundle's output is shown; empty if there is nothing to say. `training` and `accuracy`
+    are free-form records for people.
+    """
+
+    format: Literal[1] = FORMAT
+    name: BundleName
+    architecture: Annotated[str, StringConstraints(min_length=1)]
+    embedding_size: PositiveInt
+    tile_size: PositiveInt = 224
+    mean: tuple[_Unit, _Unit, _Unit]
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    context_length: Annotated[int, Field(ge=3)]
+    pad_token_id: NonNegativeInt
+    end_token_id: NonNegativeInt
+    recommended: Recommended
+    precision: Literal["fp32"] = "fp32"
+    opset: PositiveInt
+    licence: str
+    source: str
+    notice: str = ""
+    files: dict[BundleFile, FileFacts]
+    parity: Parity
+    training: dict[str, JsonValue] | None = None
+    accuracy: dict[str, JsonValue] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Manifest:
+        missing = [name for name in BUNDLE_FILES if name not in self.files]
+        if missing:
+            raise ValueError(f"files lacks {', '.join(missing)}")
+        return self
+
+    def to_json(self) -> str:
+        """The text of `manifest.json`: indented, with a final newline."""
+        fields = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read and check `manifest.json` in a bundle directory.
+
+    Raises:
+        BundleError: The file is absent, not JSON, of another format, or has bad or unknown fields.
+    """
+    path = directory / MANIFEST_FILE
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"cannot read the manifest ({error.strerror})",
+            file=path,
+            remedy="point at a bundle directory made by `python -m export`",
+        ) from error
+    _check_format(raw, path)
+    try:
+        return Manifest.model_validate_json(raw)
+    except ValidationError as error:
+        raise BundleError(
+            f"bad manifest: {_first_problems(error)}",
+            file=path,
+            remedy="export the bundle again; a manifest is not edited by hand",
+        ) from error
+
+
+def _check_format(raw: bytes, path: Path) -> None:
+    """Refuse other formats before their fields are complained about one by one."""
+    try:
+        fields: Any = json.loads(raw)
+    except ValueError as error:
+        raise BundleError(
+            f"the manifest is not JSON ({error})",
+            file=path,
+            remedy="copy or export the bundle again",
+        ) from error
+    found = cast("dict[str, Any]", fields).get("format") if isinstance(fields, dict) else None
+    if found != FORMAT or isinstance(found, bool):
+        raise BundleError(
+            f"manifest format {found!r}, but this version reads format {FORMAT}",
+            file=path,
+            remedy="export the bundle again with this version, or update edge-daemon",
+        )
+
+
+def _first_problems(error: ValidationError, most: int = 3) -> str:
+    problems = [
+        f"{'.'.join(str(part) for part in item['loc']) or 'manifest'}: {item['msg']}"
+        for item in error.errors(include_url=False)
+    ]
+    more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
+    return "; ".join(problems[:most]) + more

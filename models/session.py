@@ -1,0 +1,39 @@
+"""The one shape that every inference backend takes, and the graph it promises to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """A graph's single input and output, as the manifest implies them.
+
+    Attributes:
+        input_name: Name of the input tensor; its first dimension is the dynamic batch.
+        input_dtype: Its element type.
+        input_shape: Its dimensions after the batch.
+        embedding_size: The output `embedding` is float32 (batch, embedding_size).
+    """
+
+    input_name: str
+    input_dtype: type[np.float32] | type[np.int64]
+    input_shape: tuple[int, ...]
+    embedding_size: int
+    output_name: str = "embedding"
+
+
+class EncoderSession(Protocol):
+    """One loaded encoder graph on one backend, safe to call from several threads."""
+
+    def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Embeddings, float32 (N, D), of a batch with the spec's dtype and (N, *input_shape)."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What this session really runs on, asked of the backend after the session was made."""
+        ...
