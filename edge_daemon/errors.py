@@ -1,8 +1,8 @@
 """What can go wrong with a request, as types.
 
-Every error that a client can cause is an `EdgeError`. It carries a stable code for programs, and for
-people three things: what was wrong, with which value, and what to do about it. One error costs one
-request; the daemon answers it and serves the next one.
+Every error that a client can cause is an `EdgeError`. It carries a stable code for programs, and
+for people three things: what was wrong, with which value, and what to do about it. One error costs
+one request; the daemon answers it and serves the next one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The demo: scenes made on the spot, sent through a real daemon to a real receiver, and a page."""
