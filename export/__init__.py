@@ -1,4 +1,5 @@
 """Makes model bundles: a checkpoint becomes ONNX graphs, a tokenizer and a manifest.
 
-The only package that knows torch; install the `export` extra for it. Nothing imports it at run time.
+The only package that knows torch; install the `export` extra for it. Nothing imports it at run
+time.
 """

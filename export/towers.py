@@ -1,7 +1,7 @@
 """What every loader hands to the export door: two torch modules and the facts about them.
 
-A loader reads one kind of checkpoint. The door turns any `Towers` into a bundle and knows nothing of
-where they came from; whatever the manifest must say about a model travels in `TowerFacts`.
+A loader reads one kind of checkpoint. The door turns any `Towers` into a bundle and knows nothing
+of where they came from; whatever the manifest must say about a model travels in `TowerFacts`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class TowerFacts:
         licence: SPDX identifier of the weights' licence, or words for people.
         source: Where the weights came from.
         notice: Shown wherever the bundle's output is shown; empty if there is nothing to say.
-        training: How the weights were made (command, seeds, data versions, licences); `None` if unknown.
+        training: How the weights were made (command, seeds, data versions, licences); `None` if
+            unknown.
         accuracy: Measured figures with their conditions; `None` if unknown.
     """
 

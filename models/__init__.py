@@ -1,7 +1,7 @@
 """Model bundles: pixels or text in, unit embeddings out.
 
-A bundle is a directory with a manifest, a tokenizer and two ONNX graphs; see `models.manifest`. It is
-complete: nothing is downloaded, and torch is not needed.
+A bundle is a directory with a manifest, a tokenizer and two ONNX graphs; see `models.manifest`. It
+is complete: nothing is downloaded, and torch is not needed.
 """
 
 from models.bundle import Bundle

@@ -81,7 +81,7 @@ class Bundle:
             ValueError: Another shape or dtype.
         """
         side = self.tile_size
-        if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[1:] != (side, side, 3):  # noqa: PLR2004
+        if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[1:] != (side, side, 3):
             raise ValueError(
                 f"tiles must be uint8 (N, {side}, {side}, 3), got {tiles.dtype} {tiles.shape}"
             )
@@ -124,7 +124,7 @@ class Bundle:
     def _normalised(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         side = self.tile_size
         planes = np.empty((len(tiles), 3, side, side), dtype=np.float32)
-        planes[...] = tiles.transpose(0, 3, 1, 2)
+        planes[...] = np.moveaxis(tiles, 3, 1)
         planes *= self._scale[:, None, None]
         planes += self._offset[:, None, None]
         return planes

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 class EmbeddingCache:
     """Embeddings by key, bounded in number, safe to share between threads.
 
-    Two threads that miss the same key at once both compute it and the second result is kept: the work
-    is a few milliseconds and both results are equal, so no thread ever waits for another.
+    Two threads that miss the same key at once both compute it and the second result is kept: the
+    work is a few milliseconds and both results are equal, so no thread ever waits for another.
 
     Args:
         capacity: Most entries kept; the one unused for longest makes room.

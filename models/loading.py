@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.errors import BundleError
@@ -29,8 +30,8 @@ def packaged_bundles() -> list[str]:
 def load_bundle(path_or_name: str | os.PathLike[str], *, threads: int | None = None) -> Bundle:
     """Load a bundle and prove that it works.
 
-    The manifest, the size and SHA-256 of every file, and the graphs' inputs and outputs are checked,
-    and both encoders are run once.
+    The manifest, the size and SHA-256 of every file, and the graphs' inputs and outputs are
+    checked, and both encoders are run once.
 
     Args:
         path_or_name: The name of a packaged bundle (see `packaged_bundles`), or a directory. A name
@@ -52,13 +53,13 @@ def load_bundle(path_or_name: str | os.PathLike[str], *, threads: int | None = N
     )
     image = OrtSession(
         _verified(directory, "image.onnx", manifest),
-        _image_spec(manifest),
+        GraphSpec.image(manifest.tile_size, manifest.embedding_size),
         threads=threads,
         file=directory / "image.onnx",
     )
     text = OrtSession(
         _verified(directory, "text.onnx", manifest),
-        _text_spec(manifest),
+        GraphSpec.text(manifest.context_length, manifest.embedding_size),
         threads=threads,
         file=directory / "text.onnx",
     )
@@ -111,15 +112,6 @@ def _verified(directory: Path, name: BundleFile, manifest: Manifest) -> bytes:
     return content
 
 
-def _image_spec(manifest: Manifest) -> GraphSpec:
-    side = manifest.tile_size
-    return GraphSpec("pixels", np.float32, (3, side, side), manifest.embedding_size)
-
-
-def _text_spec(manifest: Manifest) -> GraphSpec:
-    return GraphSpec("tokens", np.int64, (manifest.context_length,), manifest.embedding_size)
-
-
 def _probe_image(session: EncoderSession, manifest: Manifest, file: Path) -> None:
     level = (_MID_GREY / 255.0 - np.asarray(manifest.mean)) / np.asarray(manifest.std)
     side = manifest.tile_size
@@ -134,7 +126,7 @@ def _probe_text(session: EncoderSession, tokenizer: PromptTokenizer, file: Path)
     _check_unit(session.encode(rows), file, "a text")
 
 
-def _check_unit(embeddings: np.ndarray, file: Path, what: str) -> None:
+def _check_unit(embeddings: NDArray[np.float32], file: Path, what: str) -> None:
     lengths = np.linalg.norm(embeddings, axis=1)
     if not np.all(np.abs(lengths - 1.0) <= _UNIT_TOLERANCE):
         raise BundleError(

@@ -32,7 +32,7 @@ FORMAT = 1
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 BundleFile = Literal["tokenizer.json", "image.onnx", "text.onnx"]
-"""Every file of a bundle beside its manifest; a closed list, so no name can lead out of the bundle."""
+"""A bundle's files beside its manifest; a closed list, so that no name can lead out of the bundle."""
 
 BUNDLE_FILES: tuple[BundleFile, ...] = get_args(BundleFile)
 
@@ -100,8 +100,8 @@ class Manifest(_Strict):
     """Everything needed to use a bundle without asking its maker.
 
     `mean` and `std` are of pixels scaled to 0..1, in the order red, green, blue. `notice` is shown
-    wherever the bundle's output is shown; empty if there is nothing to say. `training` and `accuracy`
-    are free-form records for people.
+    wherever the bundle's output is shown; empty if there is nothing to say. `training` and
+    `accuracy` are free-form records for people.
     """
 
     format: Literal[1] = FORMAT
@@ -175,7 +175,7 @@ def _check_format(raw: bytes, path: Path) -> None:
             remedy="copy or export the bundle again",
         ) from error
     found = cast("dict[str, Any]", fields).get("format") if isinstance(fields, dict) else None
-    if found != FORMAT or isinstance(found, bool):
+    if type(found) is not int or found != FORMAT:
         raise BundleError(
             f"manifest format {found!r}, but this version reads format {FORMAT}",
             file=path,

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
+import onnxruntime
 from numpy.typing import NDArray
 
 from models.errors import BundleError
 from models.session import GraphSpec
+
+# The package has no type stubs; this one name keeps that from spreading.
+ort: Any = onnxruntime
 
 _CPU = "CPUExecutionProvider"
 _TYPES = {np.float32: "tensor(float)", np.int64: "tensor(int64)"}
@@ -29,8 +32,8 @@ class OrtSession:
     """An ONNX graph on ONNX Runtime's CPU provider.
 
     Args:
-        content: The bytes of the `.onnx` file. Bytes and not a path, so that what was hashed is what
-            runs, and so that a graph cannot pull in files that the manifest does not list.
+        content: The bytes of the `.onnx` file. Bytes and not a path, so that what was hashed is
+            what runs, and so that a graph cannot pull in files that the manifest does not list.
         spec: The input and output that the graph must have.
         threads: Threads inside one operator, at least 1.
         file: Named in errors.
@@ -45,7 +48,7 @@ class OrtSession:
         self._threads = threads
         self._file = file
         try:
-            self._session = ort.InferenceSession(
+            self._session: Any = ort.InferenceSession(
                 content, sess_options=_options(threads), providers=[_CPU]
             )
         # ONNX Runtime's exceptions share no base class of their own.
@@ -67,7 +70,7 @@ class OrtSession:
             raise BundleError(
                 f"ONNX Runtime failed on an input of shape {batch.shape} ({_one_line(error)})",
                 file=self._file,
-                remedy="export the bundle again; its graph does not accept what its manifest promises",
+                remedy="export the bundle again; its graph refuses what its manifest promises",
             ) from error
         return np.asarray(embeddings, dtype=np.float32)
 
@@ -126,7 +129,7 @@ class OrtSession:
             )
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _options(threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

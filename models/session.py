@@ -26,6 +26,16 @@ class GraphSpec:
     embedding_size: int
     output_name: str = "embedding"
 
+    @staticmethod
+    def image(tile_size: int, embedding_size: int) -> GraphSpec:
+        """`image.onnx`: `pixels` float32 (N, 3, S, S), normalised by mean and std, S = tile_size."""
+        return GraphSpec("pixels", np.float32, (3, tile_size, tile_size), embedding_size)
+
+    @staticmethod
+    def text(context_length: int, embedding_size: int) -> GraphSpec:
+        """`text.onnx`: `tokens` int64 (N, context_length)."""
+        return GraphSpec("tokens", np.int64, (context_length,), embedding_size)
+
 
 class EncoderSession(Protocol):
     """One loaded encoder graph on one backend, safe to call from several threads."""

@@ -15,9 +15,9 @@ from models.manifest import Manifest
 class PromptTokenizer:
     """A bundle's `tokenizer.json` with its padding and cutting.
 
-    The file's post-processor adds the start and end tokens. Rows shorter than the context are filled
-    with the padding token; longer ones are cut so that the end token, from which the text tower reads
-    its embedding, is kept in the last place.
+    The file's post-processor adds the start and end tokens. Rows shorter than the context are
+    filled with the padding token; longer ones are cut so that the end token, from which the text
+    tower reads its embedding, is kept in the last place.
 
     Args:
         content: The bytes of `tokenizer.json`.

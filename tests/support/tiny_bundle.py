@@ -1,7 +1,7 @@
 """A complete bundle of a few hundred kilobytes that sees colours and nothing else.
 
-The image embedding follows the mean colour of the tile, the text embedding the colour words in the
-text, in one space: "the red car" scores a red tile above a grey one and a grey one above a green one.
+The image embedding follows the mean colour of the tile, the text embedding the colour words in
+the text, in one space: "the red car" scores a red tile above a grey one, that above a green one.
 Words that are no colours hardly count; a text without colour words scores all tiles nearly alike.
 The result is the same on every run.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from models.manifest import FileFacts, Manifest, Parity, Recommended, TowerParity
+from models.manifest import BundleFile, FileFacts, Manifest, Parity, Recommended, TowerParity
 
 TILE_SIZE = 224
 CONTEXT_LENGTH = 77
@@ -54,7 +54,7 @@ def make_tiny_bundle(directory: Path, *, name: str = "tiny-colours", notice: str
     """Write the bundle into `directory` (made if need be) and return it."""
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer()
-    contents = {
+    contents: dict[BundleFile, bytes] = {
         "tokenizer.json": tokenizer.to_str().encode("utf-8"),
         "image.onnx": _image_graph().SerializeToString(),
         "text.onnx": _text_graph(tokenizer).SerializeToString(),
@@ -62,7 +62,7 @@ def make_tiny_bundle(directory: Path, *, name: str = "tiny-colours", notice: str
     for file, content in contents.items():
         (directory / file).write_bytes(content)
     exact = TowerParity(max_abs_error=0.0, min_cosine=1.0, samples=1)
-    end = tokenizer.token_to_id(_END)
+    end = tokenizer.encode("").ids[-1]
     manifest = Manifest(
         name=name,
         architecture="mean colour and colour words",
@@ -130,7 +130,7 @@ def make_tokenizer() -> Tokenizer:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([_START, _END])
+    tokenizer.add_special_tokens([_START, _END])  # pyright: ignore[reportUnknownMemberType]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{_START} $A {_END}",
         special_tokens=[(_START, vocabulary[_START]), (_END, vocabulary[_END])],
@@ -171,7 +171,7 @@ def _image_graph() -> onnx.ModelProto:
 
 
 def _text_graph(tokenizer: Tokenizer) -> onnx.ModelProto:
-    """The sum of the tokens' vectors; start, end and padding are zero, the bias keeps it off zero."""
+    """The sum of the tokens' vectors; start, end and padding are zero, a bias keeps it off zero."""
     table = np.random.default_rng(7).normal(size=(tokenizer.get_vocab_size(), EMBEDDING_SIZE))
     table[:, : _OTHER.start] = 0.0
     table[:, _OTHER] *= _OTHER_WEIGHT
@@ -210,5 +210,5 @@ def _model(
         nodes, name, [graph_input], [output], [*initializers, *(others or [])]
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
-    onnx.checker.check_model(model, full_check=True)
+    onnx.checker.check_model(model, full_check=True)  # pyright: ignore[reportUnknownMemberType]
     return model
