@@ -12,6 +12,15 @@ from typing import ClassVar
 _LONGEST_VALUE = 120
 
 
+class Verbatim(str):
+    """A value that is already worded, e.g. "100000000 bytes", and is shown without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def _shown(value: object) -> str:
     """The offending value, short enough for a log line and safe to send back."""
     text = repr(value)
@@ -68,6 +77,12 @@ class VersionError(EdgeError):
     """The message speaks another version of the protocol."""
 
     code = "bad_version"
+
+
+class SequenceError(EdgeError):
+    """The client already used this sequence number for another frame."""
+
+    code = "sequence_reused"
 
 
 class PayloadTooLargeError(EdgeError):
@@ -148,6 +163,18 @@ class UnsupportedError(EdgeError):
     code = "unsupported"
 
 
+class StorageError(EdgeError):
+    """The receiver could not write, e.g. because its disk is full."""
+
+    code = "storage"
+
+
+class BindError(EdgeError):
+    """An endpoint cannot be listened on, e.g. because another process does."""
+
+    code = "bind"
+
+
 class SettingsError(EdgeError):
     """A settings file with a bad or unknown key."""
 
@@ -164,3 +191,22 @@ class InternalError(EdgeError):
     """Our fault: a defect. The daemon logs the traceback and goes on."""
 
     code = "internal"
+
+
+def error_from_fields(
+    code: str,
+    problem: str,
+    *,
+    value: str | None,
+    remedy: str,
+    retry_after_s: float | None,
+) -> EdgeError:
+    """The error that a peer described, as the type that its code names.
+
+    A code that this version does not know becomes a plain `EdgeError` whose problem begins with it.
+    """
+    kind = next((kind for kind in EdgeError.__subclasses__() if kind.code == code), None)
+    if kind is None:
+        kind, problem = EdgeError, f"{code}: {problem}"
+    shown = None if value is None else Verbatim(value)
+    return kind(problem, value=shown, remedy=remedy, retry_after_s=retry_after_s)

@@ -1,0 +1,76 @@
+"""What crosses the sockets: headers, messages and the envelope, as `PROTOCOL.md` says.
+
+Needs pydantic and pyzmq only.
+"""
+
+from edge_daemon.wire.envelope import (
+    Envelope,
+    EnvelopeHeader,
+    pack_envelope,
+    seal,
+    unpack_envelope,
+)
+from edge_daemon.wire.headers import (
+    MAX_PROMPTS,
+    MAX_SEQUENCE,
+    VERSION,
+    AckHeader,
+    AckLevel,
+    EnvelopeNotice,
+    ErrorHeader,
+    FrameHeader,
+    Mode,
+    PingHeader,
+    PongHeader,
+    RawPixels,
+    ResultHeader,
+    StatusReply,
+    StatusRequest,
+)
+from edge_daemon.wire.messages import (
+    FRONT_REQUESTS,
+    REPLIES,
+    UPLINK_REQUESTS,
+    Address,
+    AnyReply,
+    error_header,
+    error_of,
+    glimpse_address,
+    pack,
+    read_reply,
+    read_request,
+)
+
+__all__ = [
+    "FRONT_REQUESTS",
+    "MAX_PROMPTS",
+    "MAX_SEQUENCE",
+    "REPLIES",
+    "UPLINK_REQUESTS",
+    "VERSION",
+    "AckHeader",
+    "AckLevel",
+    "Address",
+    "AnyReply",
+    "Envelope",
+    "EnvelopeHeader",
+    "EnvelopeNotice",
+    "ErrorHeader",
+    "FrameHeader",
+    "Mode",
+    "PingHeader",
+    "PongHeader",
+    "RawPixels",
+    "ResultHeader",
+    "StatusReply",
+    "StatusRequest",
+    "error_header",
+    "error_of",
+    "glimpse_address",
+    "pack",
+    "pack_envelope",
+    "read_reply",
+    "read_request",
+    "seal",
+    "unpack_envelope",
+]

@@ -1,0 +1,166 @@
+"""The headers of every message, as strict models.
+
+Requests refuse unknown fields: a misspelt `deadline_s` must not pass for none. Replies ignore them,
+so that a daemon may say more than an older client understands. `PROTOCOL.md` is the contract that
+these models implement.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERSION = 1
+"""The protocol's version, in every header."""
+
+MAX_SEQUENCE = 2**53 - 1
+"""Largest sequence number: the integers that every JSON reader keeps exact."""
+
+MAX_PROMPTS = 16
+"""Most prompts that one frame may carry."""
+
+ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$")]
+"""Names a client. Safe as a file name as it stands: no separator, no leading dot."""
+
+Sequence = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Milliseconds = Annotated[float, Field(ge=0.0)]
+
+AckLevel = Literal["accepted", "spooled", "delivered"]
+Mode = Literal["prefilter", "plain"]
+
+
+class Request(BaseModel):
+    """Base of what a daemon or a cloud reads: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    version: Literal[1] = VERSION
+
+
+class Reply(BaseModel):
+    """Base of what a client or an uplink reads: unknown fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
+
+    version: Literal[1] = VERSION
+
+
+class RawPixels(BaseModel):
+    """How to read a payload of raw pixels: C order, little-endian.
+
+    Only the form is checked here. Which shapes and dtypes are pictures is `edge_daemon.pictures`'
+    to say, with its own typed error.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    shape: list[int] = Field(max_length=8, description="(height, width) or (height, width, bands)")
+    dtype: str = Field(max_length=32, description="uint8, uint16 or float32 (0 to 1)")
+
+
+class FrameHeader(Request):
+    """A picture and what is asked about it."""
+
+    kind: Literal["frame"] = "frame"
+    client: ClientId
+    sequence: Sequence
+    prompt: str | list[str] = Field(description="empty: no filtering")
+    raw: RawPixels | None = Field(default=None, description="none: the payload is an image file")
+    codec: dict[str, Any] | None = Field(default=None, description="none: the daemon's default")
+    mode: Mode = "prefilter"
+    deadline_s: float | None = Field(
+        default=None, gt=0.0, le=3600.0, description="seconds from receipt by the daemon"
+    )
+    ack: AckLevel = "accepted"
+    return_bitstream: bool = Field(default=False, description="send the envelope back too")
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The prompts, as a tuple also when there is one."""
+        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
+
+
+class PingHeader(Request):
+    """Asks whether the peer is alive. Any other traffic says so as well."""
+
+    kind: Literal["ping"] = "ping"
+
+
+class StatusRequest(Request):
+    """Asks a daemon how it is."""
+
+    kind: Literal["status"] = "status"
+
+
+class EnvelopeNotice(Request):
+    """Uplink: the payload is an envelope (`edge_daemon.wire.envelope`)."""
+
+    kind: Literal["envelope"] = "envelope"
+    client: ClientId
+    sequence: Sequence
+
+
+class PongHeader(Reply):
+    """Answers a ping."""
+
+    kind: Literal["pong"] = "pong"
+
+
+class ResultHeader(Reply):
+    """What became of a frame. With `return_bitstream`, the payload is the envelope."""
+
+    kind: Literal["result"] = "result"
+    client: ClientId
+    sequence: Sequence
+    ack: AckLevel = Field(description="the level reached")
+    duplicate: bool = Field(description="answered from memory; nothing was done again")
+    mode: Mode
+    codec: dict[str, Any]
+    width: Side = Field(description="of the source, in pixels")
+    height: Side = Field(description="of the source, in pixels")
+    source_bytes: Count = Field(description="bytes of the frame's payload")
+    bitstream_bytes: Count
+    bitstream_sha256: Sha256
+    envelope_bytes: Count = Field(description="bytes that cross the uplink as payload")
+    report: dict[str, Any] | None = Field(description="the prefilter's; none in mode plain")
+    timings_ms: dict[str, Milliseconds] = Field(description="per stage")
+
+
+class AckHeader(Reply):
+    """Uplink: the cloud has the envelope, on disk and in its log."""
+
+    kind: Literal["ack"] = "ack"
+    client: ClientId
+    sequence: Sequence
+    duplicate: bool
+
+
+class ErrorHeader(Reply):
+    """Why a request was not served."""
+
+    kind: Literal["error"] = "error"
+    client: str | None
+    sequence: int | None
+    code: str
+    problem: str
+    value: str | None
+    remedy: str
+    retry_after_s: float | None = Field(description="none: the same request will fail again")
+
+
+class StatusReply(Reply):
+    """How a daemon is."""
+
+    kind: Literal["status"] = "status"
+    daemon_version: str
+    uptime_s: float
+    bundle: dict[str, Any]
+    codecs: list[str]
+    limits: dict[str, int]
+    queues: dict[str, int] = Field(description="entries waiting or in work, per stage")
+    counters: dict[str, int] = Field(description="since the start")
+    link: str = Field(description="the uplink: 'up' or 'down'")
