@@ -1,0 +1,187 @@
+"""The client for programs that wait: one frame at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+import zmq
+
+from edge_daemon.client.frames import FrameWriter, Image, Result, check_client_id, result_of
+from edge_daemon.client.liveness import Liveness, no_answer
+from edge_daemon.errors import LinkError
+from edge_daemon.wire import (
+    AckLevel,
+    AnyReply,
+    ErrorHeader,
+    Mode,
+    PingHeader,
+    ResultHeader,
+    StatusReply,
+    StatusRequest,
+    error_of,
+    pack,
+    read_reply,
+)
+
+Answer = TypeVar("Answer")
+
+
+class Client:
+    """Sends frames to a daemon and waits for each answer. Not thread-safe.
+
+    Args:
+        endpoint: ZeroMQ endpoint of the daemon, e.g. "tcp://127.0.0.1:5591".
+        client_id: Names this camera: 1 to 64 of A-Z a-z 0-9 _ . -; no two clients may share one,
+            since (client, sequence) names a frame.
+        timeout_s: Longest wait for an answer, in seconds.
+        heartbeat_s: Seconds between pings while waiting; three without an answer make a new
+            connection.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        client_id: str,
+        timeout_s: float = 60.0,
+        heartbeat_s: float = 2.0,
+    ) -> None:
+        self._endpoint = endpoint
+        self._timeout_s = timeout_s
+        self._frames = FrameWriter(check_client_id(client_id))
+        self._liveness = Liveness(heartbeat_s, time.monotonic())
+        self._context = zmq.Context()
+        self._socket = self._open()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection. What was not answered may or may not have been done."""
+        self._socket.close(linger=0)
+        self._context.term()
+
+    def send(
+        self,
+        image: Image,
+        prompt: str | Sequence[str],
+        *,
+        codec: dict[str, Any] | None = None,
+        mode: Mode = "prefilter",
+        deadline_s: float | None = None,
+        ack: AckLevel = "accepted",
+        return_bitstream: bool = False,
+        sequence: int | None = None,
+    ) -> Result:
+        """Sends one frame and waits for what became of it.
+
+        Args:
+            image: An image file's bytes or path, or an array of (H, W), (H, W, 1), (H, W, 3) or
+                (H, W, 4) of uint8, uint16 or float32 from 0 to 1. A one-dimensional uint8 array is
+                taken for an image file's bytes.
+            prompt: One prompt or several; "" means no filtering.
+            codec: Codec id and options, e.g. {"id": "hevc", "quality": 32}; `None` for the
+                daemon's default.
+            mode: "plain" encodes the picture as it is.
+            deadline_s: Seconds after receipt from which on the answer is of no use.
+            ack: "accepted": answered when the picture is encoded and queued in the daemon's memory;
+                "delivered": when the cloud has it on disk.
+            return_bitstream: Send the envelope back as well.
+            sequence: The frame's number, to repeat a frame; `None` for the next one.
+
+        Raises:
+            LinkError: No answer within `timeout_s`.
+            EdgeError: What the daemon answered, as its own type.
+        """
+        frame = self._frames.write(
+            image,
+            prompt,
+            codec=codec,
+            mode=mode,
+            deadline_s=deadline_s,
+            ack=ack,
+            return_bitstream=return_bitstream,
+            sequence=sequence,
+        )
+
+        def answers(reply: AnyReply, payload: bytes) -> Result | None:
+            if isinstance(reply, ErrorHeader):
+                ours = reply.sequence in (frame.sequence, None)
+            else:
+                ours = isinstance(reply, ResultHeader) and reply.sequence == frame.sequence
+            return result_of(reply, payload) if ours else None
+
+        return self._exchange(frame.parts, answers)
+
+    def status(self) -> StatusReply:
+        """Asks the daemon how it is.
+
+        Raises:
+            LinkError: No answer within `timeout_s`.
+        """
+
+        def answers(reply: AnyReply, _: bytes) -> StatusReply | None:
+            if isinstance(reply, ErrorHeader) and reply.sequence is None:
+                raise error_of(reply)
+            return reply if isinstance(reply, StatusReply) else None
+
+        return self._exchange(pack(StatusRequest()), answers)
+
+    def _open(self) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.DEALER)
+        socket.set(zmq.LINGER, 0)
+        try:
+            socket.connect(self._endpoint)
+        except zmq.ZMQError as mistake:
+            socket.close()
+            raise LinkError(
+                f"not an endpoint to connect to: {mistake}",
+                value=self._endpoint,
+                remedy="write tcp://ADDRESS:PORT or ipc:///PATH",
+            ) from None
+        return socket
+
+    def _exchange(
+        self,
+        parts: list[bytes | memoryview],
+        answers: Callable[[AnyReply, bytes], Answer | None],
+    ) -> Answer:
+        """Sends a message until it is answered or the time is up."""
+        begun = time.monotonic()
+        self._liveness.restart(begun)
+        self._liveness.ever_heard = False
+        self._socket.send_multipart(parts)
+        while (now := time.monotonic()) - begun < self._timeout_s:
+            advice = self._liveness.advice(now)
+            if advice == "reconnect":
+                self._reconnect(now)
+                self._socket.send_multipart(parts)
+            elif advice == "ping":
+                self._socket.send_multipart(pack(PingHeader()))
+            patience_s = min(self._liveness.next_s(now), begun + self._timeout_s - now)
+            if not self._socket.poll(max(1, round(1000 * patience_s))):
+                continue
+            reply, payload = read_reply(self._socket.recv_multipart())
+            self._liveness.heard(time.monotonic())
+            answer = answers(reply, payload)
+            if answer is not None:
+                return answer
+        # An answer that comes too late must not be taken for that to the next request.
+        self._reconnect(time.monotonic())
+        raise no_answer(self._endpoint, self._timeout_s, alive=self._liveness.ever_heard)
+
+    def _reconnect(self, now: float) -> None:
+        self._socket.close(linger=0)
+        self._socket = self._open()
+        self._liveness.restart(now)

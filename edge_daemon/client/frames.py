@@ -1,0 +1,176 @@
+"""From a picture to a message, and from a reply to a result."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+from typing_extensions import Buffer
+
+from edge_daemon.errors import BadPixelsError, MessageError
+from edge_daemon.wire import AckLevel, AnyReply, ErrorHeader, Mode, ResultHeader, error_of, pack
+from edge_daemon.wire.headers import FrameHeader
+from edge_daemon.wire.messages import validated
+
+Image = bytes | str | os.PathLike[str] | Buffer
+"""An image file's bytes, its path, or raw pixels: an array of uint8, uint16 or float32."""
+
+_DTYPES = {"B": "uint8", "H": "uint16", "f": "float32"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a frame.
+
+    Attributes:
+        client: The client's id.
+        sequence: The frame's number.
+        ack: The level reached: "accepted" (queued in the daemon's memory) or "delivered" (the cloud
+            has it on disk).
+        duplicate: Answered from the daemon's memory of an earlier message of that number.
+        mode: "prefilter" or "plain".
+        codec: The codec's configuration: its id and options.
+        width: Of the source, in pixels.
+        height: Of the source, in pixels.
+        source_bytes: Bytes that the camera sent.
+        bitstream_bytes: Bytes that the codec made of them.
+        bitstream_sha256: Lower-case hexadecimal.
+        envelope_bytes: Bytes that cross the uplink: bitstream and facts.
+        report: What the prefilter did and why; `None` in mode "plain".
+        timings_ms: Milliseconds per stage.
+        envelope: The envelope's bytes if they were asked for; see `wire.unpack_envelope`.
+    """
+
+    client: str
+    sequence: int
+    ack: AckLevel
+    duplicate: bool
+    mode: Mode
+    codec: dict[str, Any]
+    width: int
+    height: int
+    source_bytes: int
+    bitstream_bytes: int
+    bitstream_sha256: str
+    envelope_bytes: int
+    report: dict[str, Any] | None
+    timings_ms: dict[str, float]
+    envelope: bytes | None = None
+
+
+class Outgoing(NamedTuple):
+    """A frame ready to be sent, as often as needed."""
+
+    sequence: int
+    parts: list[bytes | memoryview]
+
+
+class FrameWriter:
+    """Writes one client's frames and numbers them.
+
+    Numbers start at the clock's microseconds, so that a client that was restarted does not use a
+    number again.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        self.client_id = client_id
+        self._numbers = itertools.count(time.time_ns() // 1000)
+
+    def write(
+        self,
+        image: Image,
+        prompt: str | Sequence[str],
+        *,
+        codec: dict[str, Any] | None,
+        mode: Mode,
+        deadline_s: float | None,
+        ack: AckLevel,
+        return_bitstream: bool,
+        sequence: int | None,
+    ) -> Outgoing:
+        """The message for one picture.
+
+        Raises:
+            BadPixelsError: An array of another dtype.
+            MessageError: A field is out of range.
+            OSError: The file cannot be read.
+        """
+        payload, raw = _payload(image)
+        number = next(self._numbers) if sequence is None else sequence
+        header = validated(
+            FrameHeader,
+            {
+                "client": self.client_id,
+                "sequence": number,
+                "prompt": prompt if isinstance(prompt, str) else list(prompt),
+                "raw": raw,
+                "codec": codec,
+                "mode": mode,
+                "deadline_s": deadline_s,
+                "ack": ack,
+                "return_bitstream": return_bitstream,
+            },
+        )
+        return Outgoing(number, pack(header, payload))
+
+
+def _payload(image: Image) -> tuple[bytes | memoryview, dict[str, Any] | None]:
+    """The payload's bytes and, for raw pixels, their shape and dtype."""
+    if isinstance(image, bytes):
+        return image, None
+    if isinstance(image, str | os.PathLike):
+        return Path(image).read_bytes(), None
+    view = memoryview(image)
+    if view.ndim <= 1 and view.format == "B":
+        return view.tobytes(), None
+    dtype = _DTYPES.get(view.format)
+    if dtype is None or sys.byteorder != "little":
+        raise BadPixelsError(
+            "an array of this format cannot be sent",
+            value=view.format,
+            remedy="send little-endian uint8, uint16 or float32 (0 to 1), or an image file",
+        )
+    return view.tobytes(), {"shape": list(view.shape or ()), "dtype": dtype}
+
+
+def result_of(reply: AnyReply, payload: bytes) -> Result:
+    """The result that a reply carries.
+
+    Raises:
+        EdgeError: The error that the reply carries, as its own type.
+        MessageError: The reply is neither.
+    """
+    if isinstance(reply, ErrorHeader):
+        raise error_of(reply)
+    if not isinstance(reply, ResultHeader):
+        raise MessageError(
+            "a reply that answers no frame",
+            value=reply.kind,
+            remedy="check what listens at that endpoint",
+        )
+    facts = {field.name: getattr(reply, field.name) for field in fields(Result)[:-1]}
+    return Result(**facts, envelope=payload or None)
+
+
+def check_client_id(client_id: str) -> str:
+    """The id, if it is one.
+
+    Raises:
+        MessageError: It is empty, too long, or holds other characters than A-Z a-z 0-9 _ . -
+    """
+    try:
+        FrameHeader(client=client_id, sequence=0, prompt="")
+    except ValidationError:
+        raise MessageError(
+            "not a client id",
+            value=client_id,
+            remedy="use 1 to 64 of A-Z a-z 0-9 _ . - and do not begin with . or -",
+        ) from None
+    return client_id
