@@ -52,7 +52,7 @@ def icon_names() -> tuple[str, ...]:
 
 @cache
 def _index() -> dict[str, str]:
-    entries = json.loads((ICONS / "index.json").read_text(encoding="utf-8"))["icons"]
+    entries = json.loads((ICONS / "index.json").read_text(encoding="utf-8"))
     return {name: entry["file"] for name, entry in entries.items()}
 
 
@@ -117,13 +117,15 @@ def busy_background(rng: np.random.Generator, width: int, height: int) -> NDArra
     Returns:
         float32, `(height, width, 3)`, levels 0 to 255.
     """
-    picture = np.zeros((height, width, 3), np.float32)
-    for cells, strength in ((3, 60.0), (9, 34.0), (28, 24.0), (90, 18.0), (280, 14.0)):
+    picture = np.empty((height, width, 3), np.float32)
+    picture[:] = rng.uniform(80, 170, 3).astype(np.float32)
+    for cells, strength in ((3, 40.0), (9, 30.0), (28, 22.0), (90, 16.0), (280, 14.0)):
         across = max(2, cells * width // max(width, height))
         down = max(2, cells * height // max(width, height))
-        coarse = rng.normal(0.0, strength, (down, across, 3)).astype(np.float32)
+        light = rng.normal(0.0, strength, (down, across, 1))
+        tint = rng.normal(0.0, 0.3 * strength, (down, across, 3))
+        coarse = (light + tint).astype(np.float32)
         picture += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    picture += rng.uniform(90, 165, 3).astype(np.float32)
     for _ in range(160):
         start = rng.uniform((0, 0), (width, height))
         end = start + rng.normal(0.0, 0.12 * max(width, height), 2)
