@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,12 @@ class Result:
     report: dict[str, Any] | None
     timings_ms: dict[str, float]
     envelope: bytes | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the envelope's bytes, as JSON takes it."""
+        facts = asdict(self)
+        del facts["envelope"]
+        return facts
 
 
 class Outgoing(NamedTuple):
