@@ -1,0 +1,1 @@
+"""Prompt-guided image compression at the edge."""
