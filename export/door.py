@@ -1,0 +1,182 @@
+"""The one door from torch to a bundle: any `Towers` in, a checked bundle directory out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+
+from export import parity
+from export.errors import ExportError
+from export.graph import OPSET, export_graph
+from export.towers import TowerFacts, Towers
+from models import BundleError, load_bundle
+from models.manifest import BUNDLE_FILES, MANIFEST_FILE, BundleFile, FileFacts, Manifest, Parity
+from models.ort import OrtSession
+from models.session import GraphSpec
+
+STEPS = ("image graph", "text graph", "parity with torch", "bundle check")
+"""What `progress` is called with, at the beginning of each."""
+
+_EXAMPLE_ROWS = 2
+
+
+def export_bundle(
+    towers: Towers,
+    out_dir: Path,
+    *,
+    name: str | None = None,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Manifest:
+    """Write a bundle, or nothing.
+
+    Both graphs are compared with torch and the finished bundle is loaded once before it takes its
+    place; it is written beside `out_dir` and renamed, so a half-written one is never seen there.
+
+    Args:
+        towers: From a loader.
+        out_dir: The bundle's directory; parents are made.
+        name: Instead of the facts' name.
+        force: Replace a bundle that stands at `out_dir`. Anything but a bundle is never replaced.
+        progress: Called with each of `STEPS` as it begins.
+
+    Raises:
+        ExportError: `out_dir` is taken, a tower cannot be exported, or a graph is not at parity.
+    """
+    check_place(out_dir, force=force)
+    facts = towers.facts
+    contents: dict[BundleFile, bytes] = {"tokenizer.json": facts.tokenizer_json.encode("utf-8")}
+    progress(STEPS[0])
+    pixels = torch.zeros(_EXAMPLE_ROWS, 3, facts.tile_size, facts.tile_size)
+    contents["image.onnx"] = export_graph(towers.image, pixels, input_name="pixels")
+    progress(STEPS[1])
+    tokens = torch.full((_EXAMPLE_ROWS, facts.context_length), facts.end_token_id)
+    contents["text.onnx"] = export_graph(towers.text, tokens, input_name="tokens")
+    progress(STEPS[2])
+    report = _measured(towers, contents)
+    progress(STEPS[3])
+    manifest = _manifest(facts, name or facts.name, contents, report)
+    _write(manifest, contents, out_dir)
+    return manifest
+
+
+def check_place(out_dir: Path, *, force: bool) -> None:
+    """Refuse to write over anything but an empty directory or, with `force`, a bundle.
+
+    Raises:
+        ExportError: Something else is there.
+    """
+    if not out_dir.exists():
+        return
+    if not out_dir.is_dir():
+        raise ExportError("is a file", file=out_dir, remedy="name a directory for the bundle")
+    present = {path.name for path in out_dir.iterdir()}
+    strangers = sorted(present - {MANIFEST_FILE, *BUNDLE_FILES})
+    if strangers:
+        raise ExportError(
+            f"holds files that are not a bundle's, such as {strangers[0]!r}",
+            file=out_dir,
+            remedy="name a new directory; this one is not replaced, with --force or without",
+        )
+    if present and not force:
+        raise ExportError(
+            "a bundle stands there", file=out_dir, remedy="name a new directory, or give --force"
+        )
+
+
+def _measured(towers: Towers, contents: dict[BundleFile, bytes]) -> Parity:
+    facts = towers.facts
+    size = facts.embedding_size
+    threads = torch.get_num_threads()
+    try:
+        image = OrtSession(
+            contents["image.onnx"],
+            GraphSpec.image(facts.tile_size, size),
+            threads=threads,
+            file=Path("image.onnx"),
+        )
+        text = OrtSession(
+            contents["text.onnx"],
+            GraphSpec.text(facts.context_length, size),
+            threads=threads,
+            file=Path("text.onnx"),
+        )
+        report = Parity(
+            image=parity.measure(image, towers.image, parity.random_tiles(facts)),
+            text=parity.measure(text, towers.text, parity.random_tokens(facts)),
+            torch=torch.__version__,
+        )
+    except BundleError as error:
+        raise ExportError(
+            f"the exported graph does not run: {error.problem}",
+            file=error.file,
+            remedy="check that the towers' shapes are those that their facts state",
+        ) from error
+    except ValidationError as error:
+        raise ExportError(
+            "the embeddings are not finite numbers",
+            remedy="check the checkpoint's weights for NaN and infinity",
+        ) from error
+    parity.require(report.image, "image.onnx")
+    parity.require(report.text, "text.onnx")
+    return report
+
+
+def _manifest(
+    facts: TowerFacts, name: str, contents: dict[BundleFile, bytes], report: Parity
+) -> Manifest:
+    try:
+        return Manifest(
+            name=name,
+            architecture=facts.architecture,
+            embedding_size=facts.embedding_size,
+            tile_size=facts.tile_size,
+            mean=facts.mean,
+            std=facts.std,
+            context_length=facts.context_length,
+            pad_token_id=facts.pad_token_id,
+            end_token_id=facts.end_token_id,
+            recommended=facts.recommended,
+            opset=OPSET,
+            licence=facts.licence,
+            source=facts.source,
+            notice=facts.notice,
+            files={file: FileFacts.of(content) for file, content in contents.items()},
+            parity=report,
+            training=facts.training,
+            accuracy=facts.accuracy,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ExportError(
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r})",
+            remedy="correct this fact of the checkpoint; a manifest cannot hold it",
+        ) from error
+
+
+def _write(manifest: Manifest, contents: dict[BundleFile, bytes], out_dir: Path) -> None:
+    """Write beside `out_dir`, load once, and rename into place."""
+    parent = out_dir.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}-", dir=parent) as scratch:
+        # One level down: the scratch directory is private, the bundle is not.
+        staged = Path(scratch) / "bundle"
+        staged.mkdir()
+        for file, content in contents.items():
+            (staged / file).write_bytes(content)
+        (staged / MANIFEST_FILE).write_text(manifest.to_json(), encoding="utf-8")
+        try:
+            load_bundle(staged, threads=torch.get_num_threads())
+        except BundleError as error:
+            raise ExportError(
+                f"the finished bundle does not load: {error.problem}",
+                file=None if error.file is None else Path(error.file.name),
+                remedy="check the checkpoint; nothing was written",
+            ) from error
+        if out_dir.exists():
+            out_dir.rename(Path(scratch) / "previous")
+        staged.rename(out_dir)

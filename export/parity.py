@@ -1,0 +1,97 @@
+"""How far an exported graph is from the tower it came from, on random inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import nn
+
+from export.errors import ExportError
+from export.towers import TowerFacts
+from models.manifest import TowerParity
+from models.session import EncoderSession
+
+MOST_ABS_ERROR = 1e-4
+LEAST_COSINE = 0.9999
+"""A float32 graph is some 1e-6 from torch; a wrong operator is far outside these bounds."""
+
+BATCHES = (1, 3, 2)
+"""Rows per run: one, and other numbers than the two that the exporter saw."""
+
+_SEED = 20
+
+
+def random_tiles(facts: TowerFacts) -> Iterator[NDArray[np.float32]]:
+    """Batches of normalised tiles, float32 (N, 3, S, S): coarse patches of colour under noise."""
+    rng = np.random.default_rng(_SEED)
+    side = facts.tile_size
+    cell = max(1, side // 8)
+    cells = -(-side // cell)
+    mean, std = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (facts.mean, facts.std))
+    for rows in BATCHES:
+        coarse = rng.random((rows, 3, cells, cells), dtype=np.float32)
+        patches = coarse.repeat(cell, axis=2).repeat(cell, axis=3)[:, :, :side, :side]
+        noise = rng.random((rows, 3, side, side), dtype=np.float32)
+        yield ((0.75 * patches + 0.25 * noise - mean) / std).astype(np.float32)
+
+
+def random_tokens(facts: TowerFacts) -> Iterator[NDArray[np.int64]]:
+    """Batches of token rows, int64 (N, L): start, any number of random tokens, end, padding."""
+    rng = np.random.default_rng(_SEED)
+    tokenizer = Tokenizer.from_str(facts.tokenizer_json)
+    *start, end = tokenizer.encode("").ids
+    special = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    every = set(tokenizer.get_vocab(with_added_tokens=True).values())
+    content = np.asarray(sorted(every - special - {*start, end}), dtype=np.int64)
+    budget = facts.context_length - len(start) - 1
+    for rows in BATCHES:
+        tokens = np.full((rows, facts.context_length), facts.pad_token_id, dtype=np.int64)
+        for row, words in zip(tokens, rng.integers(0, budget + 1, size=rows), strict=True):
+            stop = len(start) + words
+            row[: len(start)] = start
+            row[len(start) : stop] = rng.choice(content, size=words)
+            row[stop] = end
+        yield tokens
+
+
+def measure(
+    session: EncoderSession, tower: nn.Module, batches: Iterator[NDArray[Any]]
+) -> TowerParity:
+    """Compare a session with the torch tower, normalised here in float64 and not by the graph."""
+    worst, cosine, samples = 0.0, 1.0, 0
+    for batch in batches:
+        got = session.encode(batch).astype(np.float64)
+        wanted = _reference(tower, batch)
+        # numpy's maximum and minimum, unlike Python's, do not lose a NaN.
+        worst = float(np.maximum(worst, np.abs(got - wanted).max()))
+        lengths = np.linalg.norm(got, axis=1) * np.linalg.norm(wanted, axis=1)
+        cosine = float(np.minimum(cosine, ((got * wanted).sum(axis=1) / lengths).min()))
+        samples += len(batch)
+    return TowerParity(max_abs_error=worst, min_cosine=cosine, samples=samples)
+
+
+def require(parity: TowerParity, graph: str) -> None:
+    """Refuse a graph that does not compute what its tower computes.
+
+    Raises:
+        ExportError: A component of a unit embedding is off by more than 1e-4, or a cosine is below
+            0.9999; not-a-number counts as both.
+    """
+    good = parity.max_abs_error <= MOST_ABS_ERROR and parity.min_cosine >= LEAST_COSINE
+    if not good:
+        raise ExportError(
+            f"{graph} differs from torch: max abs error {parity.max_abs_error:.2e} (allowed "
+            f"{MOST_ABS_ERROR:.0e}), min cosine {parity.min_cosine:.6f} (needed {LEAST_COSINE})",
+            remedy="check that the weights are finite, or try another torch release",
+        )
+
+
+def _reference(tower: nn.Module, batch: NDArray[Any]) -> NDArray[np.float64]:
+    with torch.inference_mode():
+        raw = np.asarray(tower(torch.as_tensor(batch)).numpy(), dtype=np.float64)
+    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
