@@ -32,7 +32,7 @@ FORMAT = 1
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 BundleFile = Literal["tokenizer.json", "image.onnx", "text.onnx"]
-"""A bundle's files beside its manifest; a closed list, so that no name can lead out of the bundle."""
+"""A bundle's files beside its manifest; a closed list: no name can lead out of the bundle."""
 
 BUNDLE_FILES: tuple[BundleFile, ...] = get_args(BundleFile)
 

@@ -28,7 +28,7 @@ class GraphSpec:
 
     @staticmethod
     def image(tile_size: int, embedding_size: int) -> GraphSpec:
-        """`image.onnx`: `pixels` float32 (N, 3, S, S), normalised by mean and std, S = tile_size."""
+        """`image.onnx`: `pixels` float32 (N, 3, S, S), normalised by mean and std."""
         return GraphSpec("pixels", np.float32, (3, tile_size, tile_size), embedding_size)
 
     @staticmethod
