@@ -30,12 +30,8 @@ class Region(Strict):
 
     x: Fraction = Field(description="left edge, as a fraction of the width")
     y: Fraction = Field(description="top edge, as a fraction of the height")
-    width: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        description="fraction of the width"
-    )
-    height: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
-        description="fraction of the height"
-    )
+    width: Annotated[float, Field(gt=0.0, le=1.0)] = Field(description="fraction of the width")
+    height: Annotated[float, Field(gt=0.0, le=1.0)] = Field(description="fraction of the height")
 
 
 class PromptSettings(Strict):
@@ -86,12 +82,8 @@ class PrefilterSettings(Strict):
     tile_budget: int = Field(
         default=40, ge=4, le=512, description="most tiles that one picture is cut into"
     )
-    keep: tuple[Region, ...] = Field(
-        default=(), description="regions that always stay sharp"
-    )
-    mask: tuple[Region, ...] = Field(
-        default=(), description="regions that are always blurred"
-    )
+    keep: tuple[Region, ...] = Field(default=(), description="regions that always stay sharp")
+    mask: tuple[Region, ...] = Field(default=(), description="regions that are always blurred")
 
     @model_validator(mode="after")
     def _ordered(self) -> PrefilterSettings:
@@ -126,9 +118,7 @@ class LimitSettings(Strict):
 class FrontSettings(Strict):
     """The socket that cameras talk to."""
 
-    bind: str = Field(
-        default="tcp://127.0.0.1:5591", description="ZeroMQ endpoint to bind"
-    )
+    bind: str = Field(default="tcp://127.0.0.1:5591", description="ZeroMQ endpoint to bind")
     allow_insecure_bind: bool = Field(
         default=False,
         description="bind a non-loopback address without encryption, knowingly",
@@ -143,6 +133,12 @@ class StageSettings(Strict):
         ge=1,
         le=4096,
         description="frames that may wait before clients get 'busy'",
+    )
+    queue_bytes: int = Field(
+        default=256 * 2**20,
+        ge=1,
+        le=2**40,
+        description="payload bytes that may wait; a single frame always may",
     )
     threads: int = Field(
         default=2,
@@ -165,14 +161,18 @@ class StageSettings(Strict):
         le=3600.0,
         description="seconds a frame may take unless it says so",
     )
+    drain_s: float = Field(
+        default=20.0,
+        ge=0.0,
+        le=3600.0,
+        description="seconds that a stop waits for frames in work",
+    )
 
 
 class UplinkSettings(Strict):
     """The way to the cloud."""
 
-    connect: str = Field(
-        default="tcp://127.0.0.1:5592", description="ZeroMQ endpoint of the cloud"
-    )
+    connect: str = Field(default="tcp://127.0.0.1:5592", description="ZeroMQ endpoint of the cloud")
     queue_frames: int = Field(
         default=64, ge=1, le=65_536, description="envelopes that may wait for the link"
     )
@@ -185,14 +185,21 @@ class UplinkSettings(Strict):
         le=3600.0,
         description="seconds without an ack before sending again",
     )
+    heartbeat_s: float = Field(
+        default=2.0, gt=0.0, le=600.0, description="seconds between pings; three unheard: reconnect"
+    )
+    drain_s: float = Field(
+        default=5.0,
+        ge=0.0,
+        le=3600.0,
+        description="seconds that a stop waits for the cloud to acknowledge",
+    )
 
 
 class CloudSettings(Strict):
     """The receiving end."""
 
-    bind: str = Field(
-        default="tcp://127.0.0.1:5592", description="ZeroMQ endpoint to bind"
-    )
+    bind: str = Field(default="tcp://127.0.0.1:5592", description="ZeroMQ endpoint to bind")
     allow_insecure_bind: bool = Field(
         default=False,
         description="bind a non-loopback address without encryption, knowingly",
@@ -201,6 +208,13 @@ class CloudSettings(Strict):
         default="received",
         min_length=1,
         description="where pictures and the log are written",
+    )
+    threads: int = Field(default=2, ge=1, le=64, description="threads that decode and write")
+    remembered_frames: int = Field(
+        default=200_000,
+        ge=1,
+        le=10**8,
+        description="latest frames among which duplicates are recognised",
     )
 
 
