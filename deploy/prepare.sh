@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a virtual environment. On Debian and Ubuntu it first installs what is missing for that: the
-# venv module, which Debian packs apart from Python, and a compiler with Python's headers for the
-# smoothing kernel. Without the latter two the installation still goes through, with a slower kernel.
+# venv module, which Debian packs apart from Python, and a C compiler for the smoothing kernel. Without
+# the latter the installation still goes through, with a slower kernel.
 # usage: [PYTHON=python3.12] deploy/prepare.sh DIRECTORY
 set -euo pipefail
 
@@ -14,11 +14,9 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
 fi
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
 needed=()
 wanted=()
 "$python" -c 'import ensurepip, venv' 2>/dev/null || needed+=("python$version-venv")
-[ -f "$header" ] || wanted+=("python$version-dev")
 command -v gcc >/dev/null || command -v cc >/dev/null || wanted+=(gcc libc6-dev)
 
 missing=("${needed[@]}" "${wanted[@]}")
@@ -32,7 +30,7 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "missing on this machine: run 'sudo apt-get install ${missing[*]}', then this again" >&2
         exit 1
     else
-        echo "no compiler or headers: a slower kernel will serve (${missing[*]} would mend it)" >&2
+        echo "no C compiler: a slower kernel will serve (${missing[*]} would mend it)" >&2
     fi
 fi
 

@@ -69,7 +69,9 @@ def parse_settings(values: dict[str, Any], *, source: str, text: str = "") -> Se
         return Settings.model_validate(values)
     except ValidationError as error:
         lines = [_describe(item, source, text) for item in error.errors()]
-        raise SettingsError("\n".join([f"{len(lines)} mistake(s)", *lines, ""]), remedy=_REMEDY) from error
+        raise SettingsError(
+            "\n".join([f"{len(lines)} mistake(s)", *lines, ""]), remedy=_REMEDY
+        ) from error
 
 
 def _describe(item: ErrorDetails, source: str, text: str) -> str:

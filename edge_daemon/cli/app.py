@@ -1,0 +1,83 @@
+"""The `edge-daemon` command: its sub-commands, and how failures end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from edge_daemon.cli import demo, pictures, services
+from edge_daemon.cli.terminal import errors
+from edge_daemon.errors import EdgeError
+from models import BundleError
+
+app = typer.Typer(
+    name="edge-daemon",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""
+Prompt-guided image compression at the edge.
+
+A picture and a question go in; out comes a smaller picture in which **what the question asks
+about is untouched** and the rest is cheap to code. Any codec, any model, no retraining.
+
+**One picture, no daemon:** `filter`, `decode`, `explain`.
+
+**The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`,
+`check-config`.
+
+**Everything at once on this machine:** `demo`.
+
+Exit codes: 0 done, 1 something failed and the message says what to do, 2 wrong usage,
+130 interrupted.
+""",
+)
+app.command("filter")(pictures.filter_picture)
+app.command("decode")(pictures.decode_file)
+app.command("explain")(pictures.explain)
+app.command("serve")(services.serve)
+app.command("cloud")(services.cloud)
+app.command("send")(services.send)
+app.command("status")(services.status)
+app.command("check-config")(services.check_config)
+app.command("demo")(demo.demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edge-daemon {version('edge-daemon')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(  # pyright: ignore[reportUnusedFunction]
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log every step, not only what matters.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+
+
+def main() -> None:
+    """Run the command line; failures that we know end in a message, not in a traceback."""
+    try:
+        app()
+    except (EdgeError, BundleError) as error:
+        errors.print(f"[bold red]error[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        sys.exit(130)

@@ -1,0 +1,260 @@
+"""Commands for one picture, without a daemon: `filter`, `decode`, `explain`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from edge_daemon.cli.options import (
+    BundleOption,
+    CodecOption,
+    ConfigOption,
+    KeepOption,
+    LambdaOption,
+    MaskOption,
+    ModeOption,
+    PromptsOption,
+    QualityOption,
+    SigmaMaxOption,
+    SigmaMinOption,
+    codec_config,
+    settings_with,
+)
+from edge_daemon.cli.terminal import console, facts, rate
+from edge_daemon.cloud import decode_envelope
+from edge_daemon.codecs import Codec, codec_class, codec_ids, get_codec
+from edge_daemon.errors import SettingsError
+from edge_daemon.pictures import Picture, PictureLimits, open_picture, save_picture
+from edge_daemon.prefilter import Prefilter, Report
+from edge_daemon.prefilter.heatmap import draw_heatmap
+from edge_daemon.settings import Settings
+from edge_daemon.wire import pack_envelope, seal, unpack_envelope
+
+Photo = Annotated[
+    Path,
+    typer.Argument(exists=True, dir_okay=False, readable=True, help="The picture: any format."),
+]
+
+
+def filter_picture(
+    photo: Photo,
+    prompt: PromptsOption,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            dir_okay=False,
+            help="Where to. The ending decides: `.jpg`, `.heic` and `.png` are ordinary files, "
+            "`.edge` is the envelope exactly as it would cross the wire.",
+        ),
+    ],
+    codec: CodecOption = None,
+    quality: QualityOption = None,
+    config: ConfigOption = None,
+    bundle: BundleOption = None,
+    mode: ModeOption = None,
+    lambda_: LambdaOption = None,
+    sigma_min: SigmaMinOption = None,
+    sigma_max: SigmaMaxOption = None,
+    keep: KeepOption = None,
+    mask: MaskOption = None,
+) -> None:
+    """Filter and encode one picture.
+
+    What the prompt asks about stays bit for bit as it is; the rest is smoothed, the less relevant
+    the more, so that it costs few bits. With several `--prompt`, each keeps what it needs.
+
+    `edge-daemon filter street.jpg -p "What does the sign say?" -o street.heic`
+
+    `edge-daemon filter street.jpg -p "Where is the dog?" --codec hevc --quality 30 -o street.edge`
+    """
+    settings = settings_with(config, bundle, mode, lambda_, sigma_min, sigma_max, keep, mask)
+    chosen = _codec_for(output, codec, quality, settings)
+    data, picture = _read(photo, settings)
+    filtered, report = _prefilter(settings)(picture.pixels, prompt)
+    height, width = picture.pixels.shape[:2]
+    start = time.perf_counter()
+    bitstream = chosen.encode(filtered)
+    codec_ms = 1000 * (time.perf_counter() - start)
+    plain_bytes = len(chosen.encode(picture.pixels))
+    written = bitstream
+    if output.suffix == ".edge":
+        envelope = seal(
+            bitstream,
+            client="cli",
+            sequence=0,
+            mode="prefilter",
+            prompts=list(prompt),
+            codec=chosen.get_config(),
+            width=filtered.shape[1],
+            height=filtered.shape[0],
+            source_bytes=len(data),
+            relevance=report.to_dict(),
+            timings_ms={**report.timings_ms, "codec": codec_ms},
+        )
+        written = pack_envelope(envelope)
+    output.write_bytes(written)
+    rows = {
+        **_rows(data, picture, report),
+        "codec": _words(chosen.get_config()),
+        "without the prefilter": rate(plain_bytes, width, height),
+        "with the prefilter": rate(len(bitstream), width, height),
+        "saved": f"{100 * (1 - len(bitstream) / plain_bytes):.1f} % of the codec's bytes",
+        "written": f"{output} ({len(written):,} bytes)",
+    }
+    console.print(facts(f"{photo.name} -> {output.name}", rows))
+
+
+def decode_file(
+    envelope: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An `.edge` file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="A `.png` file.")],
+) -> None:
+    """Decode an envelope, as the cloud does.
+
+    The bitstream's length and SHA-256 are checked before anything is decoded; a damaged file is
+    refused.
+    """
+    if output.suffix != ".png":
+        raise SettingsError(
+            "decode writes PNG only", value=output.name, remedy="name an output that ends in .png"
+        )
+    opened = unpack_envelope(envelope.read_bytes())
+    save_picture(decode_envelope(opened), output)
+    header = opened.header
+    rows = {
+        "size": f"{header.width} x {header.height} pixels",
+        "prompts": "; ".join(header.prompts) or "none",
+        "codec": _words(header.codec),
+        "bitstream": rate(header.bitstream_bytes, header.width, header.height),
+        "created": header.created,
+        "written": str(output),
+    }
+    console.print(facts(f"{envelope.name} -> {output.name}", rows))
+
+
+def explain(
+    photo: Photo,
+    prompt: PromptsOption,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", dir_okay=False, help="The heat map; PHOTO-heatmap.png unless given."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    bundle: BundleOption = None,
+    mode: ModeOption = None,
+    lambda_: LambdaOption = None,
+    sigma_min: SigmaMinOption = None,
+    sigma_max: SigmaMaxOption = None,
+    keep: KeepOption = None,
+    mask: MaskOption = None,
+) -> None:
+    """Show why: the heat map, what the prompt was distilled to, and what each tile scored.
+
+    `s` is the cosine similarity of tile and prompt, `r` the relevance (mean 1 over the tiles).
+    """
+    settings = settings_with(config, bundle, mode, lambda_, sigma_min, sigma_max, keep, mask)
+    data, picture = _read(photo, settings)
+    _, report = _prefilter(settings)(picture.pixels, prompt)
+    target = output or Path(f"{photo.stem}-heatmap.png")
+    save_picture(draw_heatmap(picture.pixels, report), target)
+    rows = {**_rows(data, picture, report), "heat map": str(target)}
+    console.print(facts(photo.name, rows))
+    if report.tiles:
+        console.print(_tile_table(report))
+
+
+def _read(photo: Path, settings: Settings) -> tuple[bytes, Picture]:
+    limits = PictureLimits(
+        max_bytes=settings.limits.max_payload_bytes, max_pixels=settings.limits.max_pixels
+    )
+    data = photo.read_bytes()
+    return data, open_picture(data, limits)
+
+
+def _prefilter(settings: Settings) -> Prefilter:
+    return Prefilter.from_bundle(
+        settings.bundle,
+        settings.prefilter,
+        settings.prompt,
+        threads=settings.stages.encoder_threads,
+    )
+
+
+_SUFFIXES = {".jpeg": ".jpg", ".heif": ".heic", ".h265": ".hevc", ".265": ".hevc"}
+
+
+def _codec_for(output: Path, codec: str | None, quality: float | None, settings: Settings) -> Codec:
+    """The codec for an output file: its ending decides, and must agree with `--codec`.
+
+    Raises:
+        SettingsError: An ending that no codec writes, or another codec's.
+        EdgeError: No such codec, or a quality outside its range.
+    """
+    suffix = _SUFFIXES.get(output.suffix.lower(), output.suffix.lower())
+    if suffix == ".edge":
+        return get_codec(codec_config(codec, quality, settings.codec))
+    by_suffix = {codec_class(name).file_suffix: name for name in codec_ids()}
+    if suffix not in by_suffix:
+        raise SettingsError(
+            "no codec writes a file with that ending",
+            value=output.name,
+            remedy=f"end it in {', '.join(sorted(by_suffix))} or .edge",
+        )
+    if codec is not None and codec != by_suffix[suffix]:
+        raise SettingsError(
+            f"a {suffix} file holds {by_suffix[suffix]}",
+            value=codec,
+            remedy=f"drop --codec, or end the output in {codec_class(codec).file_suffix} or .edge",
+        )
+    fallback = settings.codec if settings.codec["id"] == by_suffix[suffix] else {}
+    return get_codec(codec_config(None, quality, {**fallback, "id": by_suffix[suffix]}))
+
+
+def _rows(data: bytes, picture: Picture, report: Report) -> dict[str, str]:
+    """What can be said of any filtered picture."""
+    height, width = picture.pixels.shape[:2]
+    rows = {
+        "source": f"{width} x {height} pixels, {len(data):,} bytes, {picture.source_format}",
+        "bundle": report.bundle + (f": {report.notice}" if report.notice else ""),
+    }
+    for prompt in report.prompts:
+        rows[f"prompt {prompt.raw!r}"] = prompt.text or "(nothing)"
+    notes = [*picture.notes, *report.notes, *(one.note for one in report.prompts if one.note)]
+    if notes:
+        rows["notes"] = "; ".join(dict.fromkeys(notes))
+    sigma = report.sigma
+    rows["sigma"] = (
+        f"{sigma.minimum:.2f} to {sigma.maximum:.2f} px, mean {sigma.mean:.2f} px; "
+        f"{100 * sigma.kept_share:.1f} % of the source pixels kept bit for bit"
+    )
+    rows["time"] = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in report.timings_ms.items())
+    return rows
+
+
+def _tile_table(report: Report) -> Table:
+    table = Table(title="Tiles, most relevant first", title_justify="left")
+    table.add_column("x, y, width, height (source px)")
+    for prompt in report.prompts:
+        if prompt.text:
+            table.add_column(f"s of {prompt.text!r}", justify="right")
+            table.add_column("r", justify="right")
+    for tile in sorted(report.tiles, key=lambda one: -one.relevance):
+        cells = [
+            f"{value:.{digits}f}"
+            for pair in zip(tile.scores, tile.relevances, strict=True)
+            for value, digits in zip(pair, (3, 2), strict=True)
+        ]
+        table.add_row(", ".join(str(edge) for edge in tile.box), *cells)
+    return table
+
+
+def _words(config: dict[str, Any]) -> str:
+    options = ", ".join(f"{name} {value}" for name, value in config.items() if name != "id")
+    return f"{config['id']} ({options})" if options else str(config["id"])

@@ -1,0 +1,190 @@
+"""Commands around the daemon: `serve`, `cloud`, `send`, `status`, `check-config`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from edge_daemon import cloud as receiver
+from edge_daemon import service
+from edge_daemon.camera import Shot, files_of, frames_of, is_live
+from edge_daemon.cli.options import (
+    CodecOption,
+    ConfigOption,
+    PromptsOption,
+    QualityOption,
+    codec_config,
+    settings_with,
+)
+from edge_daemon.cli.terminal import console, errors, facts, rate
+from edge_daemon.client import Client, Result
+from edge_daemon.config import load_settings
+from edge_daemon.errors import EdgeError
+from edge_daemon.settings import Settings
+
+ConnectOption = Annotated[
+    str | None,
+    typer.Option(help="The daemon's ZeroMQ endpoint; that of the settings unless given."),
+]
+
+
+def serve(config: ConfigOption = None) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C; a second signal stops it at once.
+
+    It answers cameras on `front.bind` and forwards to `uplink.connect`. See `configs/default.toml`.
+    """
+    service.run(settings_with(config))
+
+
+def cloud(
+    config: ConfigOption = None,
+    bind: Annotated[str | None, typer.Option(help="ZeroMQ endpoint to listen on.")] = None,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where pictures and `log.jsonl` are written.")
+    ] = None,
+) -> None:
+    """Run the receiver: check, decode to PNG, log one JSON line a frame, acknowledge."""
+    settings = settings_with(config)
+    changes = {"bind": bind, "directory": None if directory is None else str(directory)}
+    chosen = settings.cloud.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    receiver.run(settings.model_copy(update={"cloud": chosen}))
+
+
+def send(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CAMERA_OR_FILES...",
+            help="Pictures, folders of pictures, a camera's number, `/dev/video0`, or a URL.",
+        ),
+    ],
+    prompt: PromptsOption,
+    codec: CodecOption = None,
+    quality: QualityOption = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Send without the prefilter.")] = False,
+    connect: ConnectOption = None,
+    config: ConfigOption = None,
+    client_id: Annotated[
+        str, typer.Option(help="Names this camera; (client, sequence) identifies a frame.")
+    ] = f"camera-{os.getpid()}",
+    ack: Annotated[
+        str, typer.Option(help="`accepted` by the daemon, or `delivered` to the cloud.")
+    ] = "accepted",
+    interval: Annotated[
+        float, typer.Option(min=0.0, help="Seconds from one frame to the next.")
+    ] = 0.0,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Frames to send from a camera or stream.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an answer.")] = 60.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line a frame instead of words.")
+    ] = False,
+) -> None:
+    """Be a camera: send pictures with a prompt to the daemon, and say what became of each.
+
+    edge-daemon send photos/ --prompt "Is the gate open?" --ack delivered
+
+    edge-daemon send 0 --prompt "Who is at the door?" --interval 5
+    """
+    settings = settings_with(config)
+    chosen = (
+        None if codec is None and quality is None else codec_config(codec, quality, settings.codec)
+    )
+    shots, total = _shots(sources, count)
+    failures = 0
+    endpoint = connect or _connectable(settings.front.bind)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with (
+        Client(endpoint, client_id=client_id, timeout_s=timeout) as client,
+        Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress,
+    ):
+        task = progress.add_task("sending", total=total)
+        for shot in shots:
+            started = time.monotonic()
+            try:
+                result = client.send(
+                    shot.image,
+                    prompt,
+                    codec=chosen,
+                    mode="plain" if plain else "prefilter",
+                    ack=ack,
+                )
+                _tell(shot, result, as_json=as_json)
+            except EdgeError as error:
+                failures += 1
+                errors.print(f"[red]{shot.name}[/]: {error}", highlight=False, soft_wrap=True)
+            progress.advance(task)
+            time.sleep(max(0.0, interval - (time.monotonic() - started)))
+    if failures:
+        errors.print(f"{failures} frame(s) failed")
+        raise typer.Exit(1)
+
+
+def _shots(sources: list[str], count: int | None) -> tuple[Iterable[Shot], int | None]:
+    """What to send and, where it can be known, how many that is."""
+    live = [source for source in sources if is_live(source)]
+    files = files_of([source for source in sources if not is_live(source)])
+    streams = itertools.chain.from_iterable(frames_of(source, count) for source in live)
+    total = None if live and count is None else len(files) + len(live) * (count or 0)
+    return itertools.chain(files, streams), total
+
+
+def _tell(shot: Shot, result: Result, *, as_json: bool) -> None:
+    if as_json:
+        console.print(
+            json.dumps({"name": shot.name, **result.to_dict()}), soft_wrap=True, highlight=False
+        )
+        return
+    total = sum(result.timings_ms.values())
+    console.print(
+        f"{shot.name}: {rate(result.bitstream_bytes, result.width, result.height)} of "
+        f"{result.source_bytes:,} source bytes, {result.codec['id']}, {total:.0f} ms, {result.ack}",
+        soft_wrap=True,
+    )
+
+
+def status(config: ConfigOption = None, connect: ConnectOption = None) -> None:
+    """Ask a running daemon how it is: queues, counters, bundle, codecs, the link to the cloud."""
+    endpoint = connect or _connectable(settings_with(config).front.bind)
+    with Client(endpoint, client_id=f"status-{os.getpid()}", timeout_s=5.0) as client:
+        reply = client.status()
+    rows = {
+        "version": reply.daemon_version,
+        "up": f"{reply.uptime_s:.0f} s",
+        "link to the cloud": reply.link,
+        "bundle": json.dumps(reply.bundle),
+        "codecs": ", ".join(reply.codecs),
+        "queues (frames)": _pairs(reply.queues),
+        "counters (since start)": _pairs(reply.counters),
+        "limits": _pairs(reply.limits),
+    }
+    console.print(facts(endpoint, rows))
+
+
+def check_config(
+    file: Annotated[Path, typer.Argument(help="A settings file (TOML).")],
+) -> None:
+    """Check a settings file without starting anything; every mistake is named with its line."""
+    settings: Settings = load_settings(file)
+    service.check(settings)
+    console.print(f"{file}: good")
+
+
+def _pairs(values: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value:,}" for name, value in values.items()) or "none"
+
+
+def _connectable(bind: str) -> str:
+    """The endpoint to connect to for one that is bound: a wildcard address is this machine."""
+    return bind.replace("tcp://*:", "tcp://127.0.0.1:").replace(
+        "tcp://0.0.0.0:", "tcp://127.0.0.1:"
+    )

@@ -1,0 +1,26 @@
+"""What the commands print, and where: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def facts(title: str, rows: Mapping[str, str]) -> Table:
+    """A two-column table of names and values."""
+    table = Table(title=title, show_header=False, title_justify="left", box=None, padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def rate(count: int, width: int, height: int) -> str:
+    """A bitstream's size as bytes and as bits per source pixel."""
+    return f"{count:,} bytes ({8 * count / (width * height):.3f} bits per source pixel)"
