@@ -9,8 +9,14 @@ from typing import Any, TypeVar
 
 import zmq
 
-from edge_daemon.client.frames import FrameWriter, Image, Result, check_client_id, result_of
-from edge_daemon.client.liveness import Liveness, no_answer
+from edge_daemon.client.frames import (
+    FrameWriter,
+    Image,
+    Result,
+    check_client_id,
+    no_answer,
+    result_of,
+)
 from edge_daemon.errors import LinkError
 from edge_daemon.wire import (
     AckLevel,
@@ -25,6 +31,7 @@ from edge_daemon.wire import (
     pack,
     read_reply,
 )
+from edge_daemon.wire.liveness import Liveness
 
 Answer = TypeVar("Answer")
 

@@ -19,9 +19,9 @@ from edge_daemon.client.frames import (
     Outgoing,
     Result,
     check_client_id,
+    no_answer,
     result_of,
 )
-from edge_daemon.client.liveness import Liveness, no_answer
 from edge_daemon.errors import EdgeError, LinkError, MessageError
 from edge_daemon.wire import (
     AckLevel,
@@ -33,6 +33,7 @@ from edge_daemon.wire import (
     pack,
     read_reply,
 )
+from edge_daemon.wire.liveness import Liveness
 
 _log = logging.getLogger(__name__)
 

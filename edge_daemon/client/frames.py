@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from typing_extensions import Buffer
 
-from edge_daemon.errors import BadPixelsError, MessageError
+from edge_daemon.errors import BadPixelsError, LinkError, MessageError, Verbatim
 from edge_daemon.wire import AckLevel, AnyReply, ErrorHeader, Mode, ResultHeader, error_of, pack
 from edge_daemon.wire.headers import FrameHeader
 from edge_daemon.wire.messages import validated
@@ -180,3 +180,20 @@ def check_client_id(client_id: str) -> str:
             remedy="use 1 to 64 of A-Z a-z 0-9 _ . - and do not begin with . or -",
         ) from None
     return client_id
+
+
+def no_answer(endpoint: str, waited_s: float, *, alive: bool) -> LinkError:
+    """The error for a wait that ended without an answer."""
+    if alive:
+        return LinkError(
+            f"the daemon at {endpoint} is alive but did not answer",
+            value=Verbatim(f"{waited_s:.1f} s waited"),
+            remedy="wait longer (timeout_s), or ask its status for what it is busy with",
+            retry_after_s=waited_s,
+        )
+    return LinkError(
+        f"no daemon answered at {endpoint}",
+        value=Verbatim(f"{waited_s:.1f} s waited"),
+        remedy="start one there (edge-daemon serve), or correct the endpoint",
+        retry_after_s=waited_s,
+    )

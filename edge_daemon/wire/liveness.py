@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from edge_daemon.errors import LinkError, Verbatim
-
 SILENT_HEARTBEATS = 3
 """Heartbeats without a sign of life after which a connection is given up."""
 
@@ -48,20 +46,3 @@ class Liveness:
         ping = max(self._last_ping, self._last_heard) + self._heartbeat_s
         give_up = self._last_heard + SILENT_HEARTBEATS * self._heartbeat_s
         return max(0.0, min(ping, give_up) - now)
-
-
-def no_answer(endpoint: str, waited_s: float, *, alive: bool) -> LinkError:
-    """The error for a wait that ended without an answer."""
-    if alive:
-        return LinkError(
-            f"the daemon at {endpoint} is alive but did not answer",
-            value=Verbatim(f"{waited_s:.1f} s waited"),
-            remedy="wait longer (timeout_s), or ask its status for what it is busy with",
-            retry_after_s=waited_s,
-        )
-    return LinkError(
-        f"no daemon answered at {endpoint}",
-        value=Verbatim(f"{waited_s:.1f} s waited"),
-        remedy="start one there (edge-daemon serve), or correct the endpoint",
-        retry_after_s=waited_s,
-    )

@@ -1,0 +1,78 @@
+"""The listening end of both links: a ROUTER that never blocks and never leaks."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import zmq
+import zmq.asyncio
+
+from edge_daemon.errors import BindError
+from edge_daemon.settings import check_bind
+
+_UNREAD_MESSAGES = 4
+_UNSENT_MESSAGES = 64
+_LEAST_HARD_BOUND = 128 * 2**20
+
+
+def hard_bound(max_payload_bytes: int) -> int:
+    """Bytes in one part beyond which ZeroMQ closes the connection without a word.
+
+    Well above the limit that is answered with an error, because a peer learns nothing from a closed
+    connection; it only keeps one message from filling the memory.
+    """
+    return max(2 * max_payload_bytes, _LEAST_HARD_BOUND)
+
+
+def bind_router(
+    context: zmq.asyncio.Context, endpoint: str, *, allow_insecure: bool, max_payload_bytes: int
+) -> tuple[zmq.asyncio.Socket, str]:
+    """A bound ROUTER, and the endpoint it really listens on (a port of `*` is chosen here).
+
+    Raises:
+        SettingsError: The endpoint is malformed, or open to the network without permission.
+        BindError: It cannot be listened on.
+    """
+    check_bind(endpoint, allow_insecure=allow_insecure)
+    socket = context.socket(zmq.ROUTER)
+    socket.set(zmq.LINGER, 0)
+    socket.set(zmq.MAXMSGSIZE, hard_bound(max_payload_bytes))
+    # A peer that sends faster than it is served waits in its own TCP window, not in our memory.
+    socket.set(zmq.RCVHWM, _UNREAD_MESSAGES)
+    socket.set(zmq.SNDHWM, _UNSENT_MESSAGES)
+    # Without this, answers to peers that have gone vanish unseen.
+    socket.set(zmq.ROUTER_MANDATORY, 1)
+    # A ROUTER keeps a peer that vanished without closing for ever, unless TCP finds out.
+    for option, seconds_or_count in (
+        (zmq.TCP_KEEPALIVE, 1),
+        (zmq.TCP_KEEPALIVE_IDLE, 30),
+        (zmq.TCP_KEEPALIVE_INTVL, 10),
+        (zmq.TCP_KEEPALIVE_CNT, 3),
+    ):
+        socket.set(option, seconds_or_count)
+    if "[" in endpoint:
+        socket.set(zmq.IPV6, 1)
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as mistake:
+        socket.close()
+        raise BindError(
+            f"cannot listen there: {mistake}",
+            value=endpoint,
+            remedy="stop what listens there, or choose another endpoint (bind)",
+        ) from None
+    bound = cast("bytes", socket.get(zmq.LAST_ENDPOINT))
+    return socket, bound.rstrip(b"\0").decode("utf-8")
+
+
+async def send_to(
+    socket: zmq.asyncio.Socket, route: bytes, parts: list[bytes | memoryview]
+) -> bool:
+    """Sends to one peer without ever waiting; False if it has gone or does not read."""
+    try:
+        await socket.send_multipart([route, *parts], flags=zmq.DONTWAIT)
+    except zmq.ZMQError as mistake:
+        if mistake.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+            return False
+        raise
+    return True
