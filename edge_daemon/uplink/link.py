@@ -14,7 +14,7 @@ import time
 import zmq
 import zmq.asyncio
 
-from edge_daemon.errors import BusyError, EdgeError, SettingsError
+from edge_daemon.errors import BusyError, EdgeError, LinkError, SettingsError
 from edge_daemon.settings import UplinkSettings
 from edge_daemon.uplink.window import Key, Parcel, Window
 from edge_daemon.wire import (
@@ -34,7 +34,7 @@ _PARTS_UNSENT = 1000
 _PATIENCE_WITHOUT_LINK_S = 0.1
 
 Delivery = asyncio.Future[None]
-"""Done when the cloud has it; fails with the cloud's final refusal, or is cancelled at the end."""
+"""Done when the cloud has it; fails with the cloud's final refusal, or with `LinkError` at the end."""
 
 
 class Uplink:
@@ -103,7 +103,7 @@ class Uplink:
             return known
         delivery: Delivery = asyncio.get_running_loop().create_future()
         # Nobody has to wait for it; an outcome that nobody asked for is not an error.
-        delivery.add_done_callback(lambda done: done.cancelled() or done.exception())
+        delivery.add_done_callback(Delivery.exception)
         self._deliveries[key] = delivery
         self._window.put(Parcel(key, envelope))
         self._wake.set()
@@ -139,7 +139,14 @@ class Uplink:
         self._reader.cancel()
         await asyncio.gather(self.task, self._reader, return_exceptions=True)
         for delivery in self._deliveries.values():
-            delivery.cancel()
+            delivery.set_exception(
+                LinkError(
+                    "the daemon stopped before the cloud acknowledged",
+                    value=self._settings.connect,
+                    remedy="send the frame again when the daemon is back",
+                    retry_after_s=5.0,
+                )
+            )
         self._socket.close(linger=0)
         self._context.term()
         return len(self._window)
