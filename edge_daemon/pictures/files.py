@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
-from PIL import ImageFile
+from PIL import Image, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -25,7 +23,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
-from edge_daemon.errors import DamagedImageError, EdgeError, NotAnImageError
+from edge_daemon.errors import DamagedImageError, EdgeError, NotAnImageError, TooManyPixelsError
 from edge_daemon.pictures.convert import NOTE_SIXTEEN, Pixels, sixteen_to_eight, to_rgb, upright
 from edge_daemon.pictures.picture import Picture, PictureLimits
 
@@ -59,9 +57,20 @@ _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
 _PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
+_PLANAR = 284
+_SEPARATE_PLANES = 2
 
-_ALPHA_AS = {"LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA", "P": "RGBA"}
+# What Pillow's modes are converted to before alpha is composited; modes not listed are refused.
+_ALPHA_AS = {
+    "LA": "LA",
+    "La": "LA",
+    "RGBA": "RGBA",
+    "RGBa": "RGBA",
+    **dict.fromkeys(("1", "L", "P", "PA", "RGB"), "RGBA"),  # with a transparent colour
+}
 _OPAQUE_AS = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBX": "RGB", "YCbCr": "RGB"}
+
+Notes = tuple[str, ...]
 
 
 def open_picture(data: bytes, limits: PictureLimits | None = None) -> Picture:
@@ -93,9 +102,16 @@ def open_picture(data: bytes, limits: PictureLimits | None = None) -> Picture:
         return _decode(file, kind, data, limits)
     except (EdgeError, MemoryError):
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixelsError(  # Pillow's WebP parser has a limit of its own
+            f"the {kind} parser refuses so many pixels: {error}",
+            value=f"{len(data)} bytes",
+            remedy="send a smaller picture",
+        ) from error
     except Exception as error:  # parsers meet hostile bytes with exceptions of every type
         raise DamagedImageError(
-            f"the {kind} data is truncated or corrupt: {error or type(error).__name__}",
+            f"the {kind} data is truncated, corrupt or of a kind that is not supported: "
+            f"{error or type(error).__name__}",
             value=f"{len(data)} bytes",
             remedy="send the file again, or save it anew without metadata",
         ) from error
@@ -122,29 +138,30 @@ def _recognise(data: bytes) -> str:
 
 
 def _decode(file: ImageFile.ImageFile, kind: str, data: bytes, limits: PictureLimits) -> Picture:
-    notes = _header_notes(file, kind)
+    notes = _header_notes(file)
+    bits = _sample_bits(file)
     if kind == "JPEG" and file.mode in {"L", "RGB"}:
         height, width = simplejpeg.decode_jpeg_header(data)[:2]
         limits.check_size(int(width), int(height))  # two parsers may be made to disagree
-        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
-    elif kind in {"PNG", "TIFF"} and file.mode != "I;16" and _sample_bits(file) == 16:
-        file.load()  # OpenCV reads 16-bit colour, but says nothing about truncated data
-        pixels, more = _decode_deep(data)
-        notes += more
+        pixels, more = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True), ()
     else:
         file.load()
-        pixels, more = _from_pillow(file)
-        notes += more
+        if file.mode.startswith("I;16"):
+            pixels, more = _grey_sixteen(file, bits)
+        elif bits == 16 and file.mode in {"RGB", "RGBA", "LA"}:
+            pixels, more = _colour_sixteen(file, data)
+        else:
+            pixels, more = _eight(file)
     if kind not in {"TIFF", "HEIF"}:  # these two are turned upright by their decoders
         try:
             pixels = upright(pixels, int(file.getexif().get(_ORIENTATION, 1)))
         except Exception:  # the pixels are whole, whatever state the EXIF block is in
             notes += ("unreadable EXIF ignored",)
-    return Picture(pixels, kind, notes)
+    return Picture(pixels, kind, notes + more)
 
 
-def _header_notes(file: ImageFile.ImageFile, kind: str) -> tuple[str, ...]:
-    notes: tuple[str, ...] = ()
+def _header_notes(file: ImageFile.ImageFile) -> Notes:
+    notes: Notes = ()
     if getattr(file, "is_animated", False) or "mp" in file.info:
         notes += ("several frames: the first one taken",)
     profile = file.info.get("icc_profile") or b""
@@ -154,58 +171,74 @@ def _header_notes(file: ImageFile.ImageFile, kind: str) -> tuple[str, ...]:
 
 
 def _sample_bits(file: ImageFile.ImageFile) -> int:
-    """Bits per sample as stored; Pillow's modes hide that 16-bit colour was cut to 8."""
+    """Bits per sample as stored, asked before loading; Pillow's modes hide some of them."""
     if isinstance(file, TiffImageFile):
         bits: tuple[int, ...] = file.tag_v2.get(_BITS_PER_SAMPLE, (1,))
         return max(bits)
     return 16 if file.tile and ";16" in str(file.tile[0].args) else 8
 
 
-def _decode_deep(data: bytes) -> tuple[Pixels, tuple[str, ...]]:
-    """16-bit colour, with or without alpha, as stored."""
+def _colour_sixteen(file: ImageFile.ImageFile, data: bytes) -> tuple[Pixels, Notes]:
+    """16-bit colour, which Pillow cuts to 8 bits, read again by OpenCV.
+
+    Only what Pillow has loaded without complaint comes here, since OpenCV says nothing about
+    truncated data.
+    """
+    if isinstance(file, PngImageFile):
+        _check_png_chunks(data)
+    planar = isinstance(file, TiffImageFile) and file.tag_v2.get(_PLANAR) == _SEPARATE_PLANES
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
+    if planar or decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
         raise NotAnImageError(
             "16-bit colour of this kind is not supported",
-            remedy="convert the picture to 8 bits, or to 16-bit RGB",
+            value="separate planes" if planar else None,
+            remedy="convert the picture to 8 bits, or to interleaved 16-bit RGB",
         )
     order = [2, 1, 0, 3][: decoded.shape[2]]  # OpenCV has blue first
+    if not file.has_transparency_data:
+        order = order[:3]  # a fourth sample that is no alpha
     pixels, notes = to_rgb(sixteen_to_eight(decoded[..., order].astype(np.uint16)))
     return pixels, (NOTE_SIXTEEN, *notes)
 
 
-def _from_pillow(file: ImageFile.ImageFile) -> tuple[Pixels, tuple[str, ...]]:
-    mode = file.mode
-    if mode.startswith("I;16"):
-        return _from_grey_sixteen(file)
-    if mode == "CMYK":
-        return _array(file.convert("RGB")), ("CMYK converted without a colour profile",)
-    transparent = file.has_transparency_data
-    target = _ALPHA_AS.get(mode) if transparent else _OPAQUE_AS.get(mode)
-    if transparent and mode in {"L", "RGB"}:
-        target = "RGBA"
-    if target is None:
-        raise NotAnImageError(
-            "pictures with samples of this kind are not supported",
-            value=mode,
-            remedy="convert the picture to 8-bit or 16-bit grey or RGB",
-        )
-    return to_rgb(_array(file if mode == target else file.convert(target)))
+def _check_png_chunks(data: bytes) -> None:
+    """Raise ValueError if a chunk claims to reach beyond the file.
+
+    Pillow stops reading when it has all pixels, but OpenCV spends half a minute on such a chunk.
+    """
+    at, name = 8, b""
+    while name != b"IEND":
+        name = data[at + 4 : at + 8]
+        at += int.from_bytes(data[at : at + 4], "big") + 12  # length, name, content, checksum
+        if at > len(data):
+            raise ValueError("a PNG chunk is longer than the file")
 
 
-def _from_grey_sixteen(file: ImageFile.ImageFile) -> tuple[Pixels, tuple[str, ...]]:
-    bits = _sample_bits(file)
+def _grey_sixteen(file: ImageFile.ImageFile, bits: int) -> tuple[Pixels, Notes]:
     if bits != 16:
         raise NotAnImageError(
             "grey pictures have 8 or 16 bits per sample",
             value=f"{bits} bits",
             remedy="convert the picture to 8 or 16 bits",
         )
-    grey = sixteen_to_eight(np.asarray(file).astype(np.uint16))
+    grey = sixteen_to_eight(np.asarray(file, np.uint16))
     if isinstance(file, TiffImageFile) and file.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         grey = 255 - grey  # Pillow inverts such files at 8 bits only
     return to_rgb(grey)[0], (NOTE_SIXTEEN,)
 
 
-def _array(image: Any) -> NDArray[np.uint8]:
+def _eight(file: ImageFile.ImageFile) -> tuple[Pixels, Notes]:
+    if file.mode == "CMYK":
+        return _array(file.convert("RGB")), ("CMYK converted without a colour profile",)
+    target = (_ALPHA_AS if file.has_transparency_data else _OPAQUE_AS).get(file.mode)
+    if target is None:
+        raise NotAnImageError(
+            "pictures with samples of this kind are not supported",
+            value=file.mode,
+            remedy="convert the picture to 8-bit or 16-bit grey or RGB",
+        )
+    return to_rgb(_array(file if file.mode == target else file.convert(target)))
+
+
+def _array(image: Image.Image) -> Pixels:
     return np.array(image, dtype=np.uint8)
