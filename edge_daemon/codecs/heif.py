@@ -65,8 +65,9 @@ class Heif(Codec):
     def _decode(self, bitstream: bytes, width: int, height: int) -> Pixels:
         with _damage_as_decode_error(len(bitstream)):
             picture = pillow_heif.open_heif(io.BytesIO(bitstream))
-        if picture.size != (width, height):  # known from the header
-            raise size_mismatch("heif", *picture.size, width, height)
+            size = picture.size  # from the header
+        if size != (width, height):
+            raise size_mismatch("heif", *size, width, height)
         with _damage_as_decode_error(len(bitstream)):
             return np.asarray(picture, np.uint8)
 

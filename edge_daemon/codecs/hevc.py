@@ -182,7 +182,7 @@ class _EncoderPool:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._lock = threading.Lock()
         self._idle: OrderedDict[_Encoder, _EncoderKey] = OrderedDict()
 
@@ -192,8 +192,13 @@ class _EncoderPool:
         yield encoder  # an encoder that raised is not put back
         with self._lock:
             self._idle[encoder] = key
-            if len(self._idle) > self._capacity:
+            if len(self._idle) > self.capacity:
                 self._idle.popitem(last=False)
+
+    @property
+    def idle(self) -> int:
+        """Number of encoders held open and not borrowed."""
+        return len(self._idle)
 
     def _take(self, key: _EncoderKey) -> _Encoder | None:
         with self._lock:

@@ -8,7 +8,6 @@ asked for, so a codec whose library is slow to load or absent costs nothing unti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -25,7 +24,6 @@ _OURS = {
 _loaded: dict[str, type[Codec]] = {}
 
 
-@cache
 def _available() -> dict[str, EntryPoint]:
     """Entry points by id; ours win, so that installing a package never changes what they mean."""
     return {entry.name: entry for entry in entry_points(group=GROUP)} | _OURS

@@ -1,0 +1,130 @@
+"""What holds for every codec."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_daemon.codecs import Codec, codec_ids, get_codec
+from edge_daemon.errors import DecodeError
+from support import codec_checks
+from support.pictures import busy_picture, psnr, smooth_picture
+
+GOLDEN = Path(__file__).parent / "golden"
+BEST = {"jpeg": 100, "hevc": 0, "heif": 100}
+QUALITIES = {"jpeg": (1, 100), "hevc": (0, 51), "heif": (0, 100)}
+CODECS = sorted(BEST)
+
+
+@pytest.fixture(params=CODECS)
+def best(request: pytest.FixtureRequest) -> Codec:
+    return get_codec({"id": request.param, "quality": BEST[request.param]})
+
+
+@pytest.fixture(params=CODECS)
+def usual(request: pytest.FixtureRequest) -> Codec:
+    return get_codec({"id": request.param})
+
+
+def test_every_listed_codec_is_tested() -> None:
+    assert codec_ids() == CODECS
+
+
+def test_round_trip(best: Codec) -> None:
+    codec_checks.check_round_trip(best, smooth_error=4, busy_psnr=42)
+
+
+def test_saturated_colours(best: Codec) -> None:
+    codec_checks.check_saturated_colours(best, error=3)
+
+
+def test_config(usual: Codec) -> None:
+    codec_checks.check_config(usual)
+
+
+@pytest.mark.parametrize("codec_id", CODECS)
+def test_quality_bounds(codec_id: str) -> None:
+    codec_checks.check_quality_bounds(codec_id, *QUALITIES[codec_id])
+
+
+def test_bad_pixels(usual: Codec) -> None:
+    codec_checks.check_bad_pixels(usual)
+
+
+def test_bad_bitstreams(usual: Codec) -> None:
+    codec_checks.check_bad_bitstreams(usual, mutations=150)
+
+
+def test_a_bitstream_of_another_codec_is_refused(usual: Codec) -> None:
+    for other in CODECS:
+        if other != usual.codec_id:
+            bitstream = get_codec({"id": other}).encode(smooth_picture(48, 40))
+            with pytest.raises(DecodeError):
+                usual.decode(bitstream, width=48, height=40)
+
+
+@pytest.mark.parametrize("golden", sorted(path.stem for path in GOLDEN.glob("*.json")))
+def test_golden_bitstreams_still_decode(golden: str) -> None:
+    codec_checks.check_golden(GOLDEN, golden)
+
+
+def test_every_codec_has_a_golden_bitstream() -> None:
+    assert {path.stem.split("-")[0] for path in GOLDEN.glob("*.json")} == set(CODECS)
+
+
+def test_better_quality_costs_bytes_and_gains_fidelity() -> None:
+    pixels = busy_picture(160, 120)
+    for codec_id, qualities in {"jpeg": (20, 80), "hevc": (40, 24), "heif": (20, 80)}.items():
+        sizes: list[int] = []
+        fidelities: list[float] = []
+        for quality in qualities:
+            codec = get_codec({"id": codec_id, "quality": quality})
+            bitstream = codec.encode(pixels)
+            sizes.append(len(bitstream))
+            fidelities.append(psnr(codec.decode(bitstream, width=160, height=120), pixels))
+        assert sizes[0] * 1.5 < sizes[1]
+        assert fidelities[0] + 3 < fidelities[1]
+
+
+def test_threads_do_not_disturb_each_other(usual: Codec) -> None:
+    pictures = [busy_picture(40 + 8 * (n % 3), 40, seed=n) for n in range(12)]
+    expected = [usual.encode(pixels) for pixels in pictures]
+
+    def both(pixels: np.ndarray) -> tuple[bytes, np.ndarray]:
+        bitstream = usual.encode(pixels)
+        height, width = pixels.shape[:2]
+        return bitstream, usual.decode(bitstream, width=width, height=height)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(both, pictures * 2))
+    assert [bitstream for bitstream, _ in found] == expected * 2
+    for pixels, (_, decoded) in zip(pictures * 2, found, strict=True):
+        assert psnr(decoded, pixels) > 20
+
+
+@given(
+    width=st.integers(1, 70),
+    height=st.integers(1, 70),
+    codec_id=st.sampled_from(CODECS),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=40)
+def test_any_size_survives(width: int, height: int, codec_id: str, seed: int) -> None:
+    """Luma is not subsampled: grey noise comes back close, pixel by pixel, at any size."""
+    grey = np.random.default_rng(seed).integers(0, 256, (height, width, 1), dtype=np.uint8)
+    pixels = np.repeat(grey, 3, axis=2)
+    codec = get_codec({"id": codec_id, "quality": BEST[codec_id]})
+    decoded = codec_checks.encoded_decoded(codec, pixels)
+    assert np.abs(decoded.astype(int) - pixels).max() <= 12
+
+
+@given(data=st.binary(max_size=300), codec_id=st.sampled_from(CODECS))
+@settings(deadline=None, max_examples=100)
+def test_arbitrary_bytes_are_refused(data: bytes, codec_id: str) -> None:
+    with pytest.raises(DecodeError):
+        get_codec({"id": codec_id}).decode(data, width=16, height=16)
