@@ -60,18 +60,19 @@ class LibraryError(Exception):
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
-    if not _LIBRARY.exists():
+def load(path: Path = _LIBRARY) -> ctypes.CDLL:
+    """The shared library with its functions declared; a `LibraryError` if it cannot serve."""
+    if not path.exists():
         raise LibraryError(
             "not built: the installation found no working C compiler; install gcc, then reinstall"
         )
     try:
-        library = ctypes.CDLL(str(_LIBRARY))
+        library = ctypes.CDLL(str(path))
         interface = library.gather_interface()
     except (OSError, AttributeError) as error:
         raise LibraryError(f"cannot be loaded: {error}; reinstall on this machine") from error
     if interface != _INTERFACE:
-        raise LibraryError(f"{_LIBRARY.name} was built from other sources; reinstall")
+        raise LibraryError(f"{path.name} was built from other sources; reinstall")
     library.gather_scratch_bytes.restype = ctypes.c_size_t
     library.gather_scratch_bytes.argtypes = [ctypes.c_float, ctypes.c_int]
     library.gather_run.argtypes = [ctypes.POINTER(_JobStruct), ctypes.c_int]
@@ -81,7 +82,7 @@ def _library() -> ctypes.CDLL:
 def status() -> str:
     """`"available"`, or why the library cannot serve."""
     try:
-        _library()
+        load()
     except LibraryError as error:
         return str(error)
     return "available"
@@ -89,12 +90,12 @@ def status() -> str:
 
 def best_level() -> int:
     """The fastest vector level here: 0 SSE2 or NEON, 1 AVX2, 2 AVX-512."""
-    return int(_library().gather_best_level())
+    return int(load().gather_best_level())
 
 
 def scratch_bytes(max_sigma: float) -> int:
     """Bytes of memory that one call works in, whatever the size of its image."""
-    return int(_library().gather_scratch_bytes(max_sigma, best_level()))
+    return int(load().gather_scratch_bytes(max_sigma, best_level()))
 
 
 def smooth(
@@ -142,7 +143,7 @@ def smooth(
         job.sigma.is_coarse = 1
         job.sigma.scale_x, job.sigma.offset_x = sigma.x.scale, sigma.x.offset
         job.sigma.scale_y, job.sigma.offset_y = sigma.y.scale, sigma.y.offset
-    result = _library().gather_run(ctypes.byref(job), best_level() if level is None else level)
+    result = load().gather_run(ctypes.byref(job), best_level() if level is None else level)
     if result == _NO_MEMORY:
         size = scratch_bytes(max_sigma)
         raise MemoryError(f"the smoothing kernel could not allocate {size} bytes of scratch memory")

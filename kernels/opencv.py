@@ -28,13 +28,16 @@ def smooth(image: NDArray[np.uint8], sigma: NDArray[np.float32], out: NDArray[np
     height = image.shape[0]
     for top in range(0, height, _BAND_ROWS):
         rows = slice(top, min(top + _BAND_ROWS, height))
-        out[rows] = _smooth_band(image, np.maximum(sigma[rows], np.float32(KEEP_SIGMA)), rows)
+        _smooth_band(image, np.maximum(sigma[rows], np.float32(KEEP_SIGMA)), rows, out[rows])
 
 
 def _smooth_band(
-    image: NDArray[np.uint8], sigma: NDArray[np.float32], rows: slice
-) -> NDArray[np.uint8]:
-    """The band's result; `sigma` is the band's part of the map, raised to KEEP_SIGMA."""
+    image: NDArray[np.uint8],
+    sigma: NDArray[np.float32],
+    rows: slice,
+    out: NDArray[np.uint8],
+) -> None:
+    """One band into `out`; `sigma` is the band's part of the map, raised to KEEP_SIGMA."""
     level = functools.lru_cache(maxsize=2)(functools.partial(_level, image, rows))
     nodes = _nodes(float(sigma.min()), float(sigma.max()))
     variance = _effective_variance(sigma)
@@ -47,7 +50,7 @@ def _smooth_band(
         share = np.clip((variance - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)
         mixed = cv2.blendLinear(level(low), level(high), 1.0 - share, share)
         cv2.copyTo(mixed, here.view(np.uint8), result)
-    return result
+    out[...] = (result + 0.5).astype(np.uint8)
 
 
 def _nodes(low: float, high: float) -> list[float]:
@@ -56,16 +59,21 @@ def _nodes(low: float, high: float) -> list[float]:
     return [low, *(low * (high / low) ** (i / steps) for i in range(1, steps)), high][: steps + 1]
 
 
-def _level(image: NDArray[np.uint8], rows: slice, sigma: float) -> NDArray[np.uint8]:
-    """Some rows of the image under one Gaussian, uint8 `(rows, W, C)`."""
+def _level(image: NDArray[np.uint8], rows: slice, sigma: float) -> NDArray[np.float32]:
+    """Some rows of the image under one Gaussian, float32 `(rows, W, C)`.
+
+    In floats, because OpenCV's 8-bit filters round their weights to 1/256: a wide Gaussian is then
+    wrong by several levels.
+    """
     radius = radius_of(sigma)
     top = max(rows.start - radius, 0)
     source = np.ascontiguousarray(image[top : rows.stop + radius])
-    if radius:
-        size = (2 * radius + 1, 2 * radius + 1)
-        blurred = cv2.GaussianBlur(source, size, sigma, borderType=cv2.BORDER_REFLECT_101)
-        source = np.asarray(blurred, np.uint8).reshape(source.shape)
-    return source[rows.start - top : rows.stop - top]
+    weights = cv2.getGaussianKernel(2 * radius + 1, sigma, cv2.CV_32F)
+    blurred = cv2.sepFilter2D(
+        source, cv2.CV_32F, weights, weights, borderType=cv2.BORDER_REFLECT_101
+    )
+    band = np.asarray(blurred, np.float32).reshape(source.shape)
+    return band[rows.start - top : rows.stop - top]
 
 
 def _effective_variance(sigma: NDArray[np.float32]) -> NDArray[np.float32]:
