@@ -59,6 +59,8 @@ _PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
 _PLANAR = 284
 _SEPARATE_PLANES = 2
+_TILE_WIDTH = 322
+_TILE_HEIGHT = 323
 
 # What Pillow's modes are converted to before alpha is composited; modes not listed are refused.
 _ALPHA_AS = {
@@ -99,6 +101,9 @@ def open_picture(data: bytes, limits: PictureLimits | None = None) -> Picture:
     try:
         file = _PARSERS[kind](io.BytesIO(data))
         limits.check_size(*file.size)
+        if isinstance(file, TiffImageFile) and _TILE_WIDTH in file.tag_v2:
+            # a small picture may announce huge tiles, and they are decoded whole
+            limits.check_size(file.tag_v2[_TILE_WIDTH], file.tag_v2[_TILE_HEIGHT])
         return _decode(file, kind, data, limits)
     except (EdgeError, MemoryError):
         raise

@@ -86,6 +86,12 @@ def test_a_bomb_is_seen_in_the_header() -> None:
     assert peak_mebibytes() < before + 100
 
 
+def test_a_small_tiff_of_huge_tiles() -> None:
+    data = tiff_grey(RGB[..., 0].astype(np.uint16), more_tags={322: 60_000, 323: 50_000})
+    with pytest.raises(TooManyPixelsError, match="60000x50000"):
+        open_picture(data)
+
+
 def test_pillows_own_limit_plays_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with warnings.catch_warnings():

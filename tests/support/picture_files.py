@@ -75,6 +75,7 @@ def tiff_grey(
     bits: int = 16,
     photometric: int = 1,
     sample_format: int = 1,
+    more_tags: dict[int, int] | None = None,
 ) -> bytes:
     """An uncompressed single-strip grey TIFF."""
     data = samples.astype(f"{byte_order}{samples.dtype.str[1:]}").tobytes()
@@ -90,10 +91,13 @@ def tiff_grey(
         278: height,
         279: len(data),
         339: sample_format,
+        **(more_tags or {}),
     }
     header = (b"II*\x00" if byte_order == "<" else b"MM\x00*") + struct.pack(
         byte_order + "I", 8 + len(data)
     )
-    entries = [struct.pack(byte_order + "HHII", tag, 4, 1, value) for tag, value in tags.items()]
+    entries = [
+        struct.pack(byte_order + "HHII", tag, 4, 1, value) for tag, value in sorted(tags.items())
+    ]
     directory = struct.pack(byte_order + "H", len(entries)) + b"".join(entries) + bytes(4)
     return header + data + directory
