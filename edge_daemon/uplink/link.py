@@ -34,7 +34,7 @@ _PARTS_UNSENT = 1000
 _PATIENCE_WITHOUT_LINK_S = 0.1
 
 Delivery = asyncio.Future[None]
-"""Done when the cloud has it; fails with the cloud's final refusal, or with `LinkError` at the end."""
+"""Done when the cloud has it; fails with its final refusal, or with `LinkError` at the end."""
 
 
 class Uplink:

@@ -61,8 +61,10 @@ class EnvelopeHeader(BaseModel):
     mode: Mode
     prompts: list[str] = Field(max_length=MAX_PROMPTS)
     codec: dict[str, Any] = Field(description="the codec's id and its options")
-    width: Side = Field(description="of the source, in pixels")
-    height: Side = Field(description="of the source, in pixels")
+    width: Side = Field(description="of the coded picture, in pixels")
+    height: Side = Field(description="of the coded picture, in pixels")
+    source_width: Side | None = Field(default=None, description="in pixels; none: as `width`")
+    source_height: Side | None = Field(default=None, description="in pixels; none: as `height`")
     source_bytes: Count = Field(description="bytes of what the camera sent")
     relevance: dict[str, Any] | None = Field(description="the prefilter's summary")
     timings_ms: dict[str, Milliseconds]

@@ -1,0 +1,9 @@
+"""The daemon: frames in over ZeroMQ, through the stages, out over the uplink.
+
+`front` reads and answers, `admission` decides who comes in, `memory` knows who is in already,
+`stages` do the work, `daemon` starts and stops them all.
+"""
+
+from edge_daemon.service.daemon import Daemon, check, run
+
+__all__ = ["Daemon", "check", "run"]

@@ -1,0 +1,168 @@
+"""The socket that cameras talk to: reads requests, and answers each when it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import zmq.asyncio
+from pydantic import BaseModel
+
+from edge_daemon.errors import DeadlineError, EdgeError, InternalError, Verbatim
+from edge_daemon.service.admission import Admission
+from edge_daemon.service.job import Outcome
+from edge_daemon.service.memory import Entry
+from edge_daemon.settings import Settings
+from edge_daemon.wire import (
+    FRONT_REQUESTS,
+    Address,
+    FrameHeader,
+    PingHeader,
+    PongHeader,
+    ResultHeader,
+    StatusReply,
+    error_header,
+    glimpse_address,
+    pack,
+    read_request,
+)
+from edge_daemon.wire.router import bind_router, send_to
+
+_log = logging.getLogger(__name__)
+
+
+class Front:
+    """A ROUTER that is never too busy to answer, if only with `busy`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        status: Callable[[], StatusReply],
+        counters: Counter[str],
+    ) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._status = status
+        self._counters = counters
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def open(self) -> str:
+        """Binds and begins to read; returns the endpoint.
+
+        Raises:
+            SettingsError: The endpoint is malformed, or open to the network without permission.
+            BindError: It cannot be listened on.
+        """
+        self._context = zmq.asyncio.Context()
+        try:
+            self._socket, endpoint = bind_router(
+                self._context,
+                self._settings.front.bind,
+                allow_insecure=self._settings.front.allow_insecure_bind,
+                max_payload_bytes=self._settings.limits.max_payload_bytes,
+            )
+        except EdgeError:
+            self._context.term()
+            raise
+        self.task = asyncio.create_task(self._read(), name="front")
+        return endpoint
+
+    async def close(self, patience_s: float) -> None:
+        """Waits a bounded time for the answers under way, then closes."""
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=patience_s)
+        self.task.cancel()
+        for answer in self._answering:
+            answer.cancel()
+        await asyncio.gather(self.task, *self._answering, return_exceptions=True)
+        # What was just sent still has to leave.
+        self._socket.close(linger=1000)
+        self._context.term()
+
+    async def _read(self) -> None:
+        while True:
+            route, *parts = await self._socket.recv_multipart()
+            address = glimpse_address(parts[0] if parts else b"")
+            try:
+                header, payload = read_request(
+                    parts, FRONT_REQUESTS, max_header_bytes=self._settings.limits.max_header_bytes
+                )
+                if isinstance(header, FrameHeader):
+                    self._take(route, header, payload)
+                elif isinstance(header, PingHeader):
+                    await self._send(route, PongHeader())
+                else:
+                    await self._send(route, self._status())
+            except Exception as mistake:
+                await self._refuse(route, address, mistake)
+
+    def _take(self, route: bytes, header: FrameHeader, payload: bytes) -> None:
+        entry, repeated = self._admission.admit(header, payload)
+        entry.waiting += 1
+        answer = asyncio.create_task(self._answer(route, header, entry, repeated=repeated))
+        self._answering.add(answer)
+        answer.add_done_callback(self._answering.discard)
+
+    async def _answer(
+        self, route: bytes, header: FrameHeader, entry: Entry, *, repeated: bool
+    ) -> None:
+        begun = time.monotonic()
+        allowed_s = header.deadline_s or self._settings.stages.default_deadline_s
+        try:
+            outcome = await asyncio.shield(entry.outcome)
+            if header.ack == "delivered":
+                await _delivered(outcome, allowed_s - (time.monotonic() - begun), allowed_s)
+        except Exception as mistake:
+            await self._refuse(route, Address(header.client, header.sequence), mistake)
+            return
+        finally:
+            entry.waiting -= 1
+        result = ResultHeader.model_validate(
+            {**outcome.facts, "ack": _level(outcome), "duplicate": repeated}
+        )
+        await self._send(route, result, *([outcome.envelope] if header.return_bitstream else []))
+
+    async def _refuse(self, route: bytes, address: Address, mistake: Exception) -> None:
+        if isinstance(mistake, EdgeError):
+            error = mistake
+            _log.info("event=refused client=%s sequence=%s error=%r", *address, str(error))
+        else:
+            _log.error("event=defect client=%s sequence=%s", *address, exc_info=mistake)
+            error = InternalError(
+                "the daemon failed on this message",
+                value=Verbatim(type(mistake).__name__),
+                remedy="report it with the daemon's log; other messages are not affected",
+            )
+        self._counters[f"errors_{error.code}"] += 1
+        await self._send(route, error_header(error, address))
+
+    async def _send(self, route: bytes, header: BaseModel, *payload: bytes) -> None:
+        if not await send_to(self._socket, route, pack(header, *payload)):
+            # Its frame is not lost: a repeat is answered from memory.
+            self._counters["answers_undeliverable"] += 1
+
+
+def _level(outcome: Outcome) -> str:
+    delivery = outcome.delivery
+    return "delivered" if delivery.done() and delivery.exception() is None else "accepted"
+
+
+async def _delivered(outcome: Outcome, patience_s: float, allowed_s: float) -> None:
+    """Waits for the cloud's acknowledgement.
+
+    Raises:
+        DeadlineError: It did not come in time; the envelope stays queued.
+        EdgeError: The cloud refused it for good, or the daemon stops.
+    """
+    try:
+        await asyncio.wait_for(asyncio.shield(outcome.delivery), max(0.0, patience_s))
+    except asyncio.TimeoutError:
+        raise DeadlineError(
+            "the cloud has not acknowledged before the deadline; the envelope stays queued",
+            value=Verbatim(f"{allowed_s:.3g} s allowed"),
+            remedy="send the frame again to wait longer for its delivery",
+        ) from None
