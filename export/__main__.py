@@ -81,7 +81,9 @@ def _run(options: argparse.Namespace) -> Manifest:
         ) from error
     door.check_place(options.output, force=options.force)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("reading the checkpoint", total=len(door.STEPS) + 1)
         towers = load_towers(options.checkpoint)
         facts = towers.facts

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
+from torch import nn
 
 from export import parity
 from export.errors import ExportError
 from export.graph import OPSET, export_graph
 from export.towers import TowerFacts, Towers
 from models import BundleError, load_bundle
-from models.manifest import BUNDLE_FILES, MANIFEST_FILE, BundleFile, FileFacts, Manifest, Parity
+from models.manifest import (
+    BUNDLE_FILES,
+    MANIFEST_FILE,
+    BundleFile,
+    FileFacts,
+    Manifest,
+    Parity,
+    TowerParity,
+)
 from models.ort import OrtSession
 from models.session import GraphSpec
 
-STEPS = ("image graph", "text graph", "parity with torch", "bundle check")
+STEPS = ("image tower", "text tower", "bundle check")
 """What `progress` is called with, at the beginning of each."""
 
 _EXAMPLE_ROWS = 2
@@ -49,17 +60,33 @@ def export_bundle(
     """
     check_place(out_dir, force=force)
     facts = towers.facts
-    contents: dict[BundleFile, bytes] = {"tokenizer.json": facts.tokenizer_json.encode("utf-8")}
+    # First of all: a fact that no manifest can hold is told before minutes of exporting.
+    draft = _draft(facts, name or facts.name)
+
     progress(STEPS[0])
     pixels = torch.zeros(_EXAMPLE_ROWS, 3, facts.tile_size, facts.tile_size)
-    contents["image.onnx"] = export_graph(towers.image, pixels, input_name="pixels")
+    image = export_graph(towers.image, pixels, input_name="pixels")
+    spec = GraphSpec.image(facts.tile_size, facts.embedding_size)
+    image_parity = _measured("image.onnx", image, spec, towers.image, parity.random_tiles(facts))
+
     progress(STEPS[1])
     tokens = torch.full((_EXAMPLE_ROWS, facts.context_length), facts.end_token_id)
-    contents["text.onnx"] = export_graph(towers.text, tokens, input_name="tokens")
+    text = export_graph(towers.text, tokens, input_name="tokens")
+    spec = GraphSpec.text(facts.context_length, facts.embedding_size)
+    text_parity = _measured("text.onnx", text, spec, towers.text, parity.random_tokens(facts))
+
     progress(STEPS[2])
-    report = _measured(towers, contents)
-    progress(STEPS[3])
-    manifest = _manifest(facts, name or facts.name, contents, report)
+    contents: dict[BundleFile, bytes] = {
+        "tokenizer.json": facts.tokenizer_json.encode("utf-8"),
+        "image.onnx": image,
+        "text.onnx": text,
+    }
+    manifest = draft.model_copy(
+        update={
+            "files": {file: FileFacts.of(content) for file, content in contents.items()},
+            "parity": Parity(image=image_parity, text=text_parity, torch=torch.__version__),
+        }
+    )
     _write(manifest, contents, out_dir)
     return manifest
 
@@ -88,28 +115,17 @@ def check_place(out_dir: Path, *, force: bool) -> None:
         )
 
 
-def _measured(towers: Towers, contents: dict[BundleFile, bytes]) -> Parity:
-    facts = towers.facts
-    size = facts.embedding_size
-    threads = torch.get_num_threads()
+def _measured(
+    file: BundleFile,
+    content: bytes,
+    spec: GraphSpec,
+    tower: nn.Module,
+    batches: Iterator[NDArray[Any]],
+) -> TowerParity:
+    """The parity of one graph, good enough for a bundle."""
     try:
-        image = OrtSession(
-            contents["image.onnx"],
-            GraphSpec.image(facts.tile_size, size),
-            threads=threads,
-            file=Path("image.onnx"),
-        )
-        text = OrtSession(
-            contents["text.onnx"],
-            GraphSpec.text(facts.context_length, size),
-            threads=threads,
-            file=Path("text.onnx"),
-        )
-        report = Parity(
-            image=parity.measure(image, towers.image, parity.random_tiles(facts)),
-            text=parity.measure(text, towers.text, parity.random_tokens(facts)),
-            torch=torch.__version__,
-        )
+        session = OrtSession(content, spec, threads=torch.get_num_threads(), file=Path(file))
+        report = parity.measure(session, tower, batches)
     except BundleError as error:
         raise ExportError(
             f"the exported graph does not run: {error.problem}",
@@ -119,16 +135,16 @@ def _measured(towers: Towers, contents: dict[BundleFile, bytes]) -> Parity:
     except ValidationError as error:
         raise ExportError(
             "the embeddings are not finite numbers",
+            file=Path(file),
             remedy="check the checkpoint's weights for NaN and infinity",
         ) from error
-    parity.require(report.image, "image.onnx")
-    parity.require(report.text, "text.onnx")
+    parity.require(report, file)
     return report
 
 
-def _manifest(
-    facts: TowerFacts, name: str, contents: dict[BundleFile, bytes], report: Parity
-) -> Manifest:
+def _draft(facts: TowerFacts, name: str) -> Manifest:
+    """The manifest without its files and its parity report, which stand in it as placeholders."""
+    none = TowerParity(max_abs_error=0.0, min_cosine=1.0, samples=1)
     try:
         return Manifest(
             name=name,
@@ -145,8 +161,8 @@ def _manifest(
             licence=facts.licence,
             source=facts.source,
             notice=facts.notice,
-            files={file: FileFacts.of(content) for file, content in contents.items()},
-            parity=report,
+            files={file: FileFacts.of(b"placeholder") for file in BUNDLE_FILES},
+            parity=Parity(image=none, text=none, torch=torch.__version__),
             training=facts.training,
             accuracy=facts.accuracy,
         )

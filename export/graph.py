@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from export.errors import ExportError
 
@@ -33,10 +34,7 @@ class UnitTower(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         """Float32 (N, D), each row of unit length."""
         embedding: Tensor = self.tower(batch)
-        length: Tensor = torch.linalg.vector_norm(  # pyright: ignore[reportUnknownMemberType]
-            embedding, dim=-1, keepdim=True
-        )
-        return embedding / length
+        return functional.normalize(embedding, dim=-1)
 
 
 def export_graph(tower: nn.Module, example: Tensor, *, input_name: str) -> bytes:
