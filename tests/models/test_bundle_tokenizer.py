@@ -69,8 +69,8 @@ def test_a_long_text_keeps_its_beginning_and_its_end_token(
 
 def test_truncation_and_padding_saved_in_the_file_are_ignored(manifest: Manifest) -> None:
     saved = make_tokenizer()
-    saved.enable_truncation(4)
-    saved.enable_padding(length=10)
+    saved.enable_truncation(4)  # pyright: ignore[reportUnknownMemberType]
+    saved.enable_padding(length=10)  # pyright: ignore[reportUnknownMemberType]
     loaded = PromptTokenizer(saved.to_str().encode(), manifest, file=FILE)
     assert loaded.token_count("red " * 20) == 20
     assert loaded.rows([""]).shape == (1, CONTEXT_LENGTH)
