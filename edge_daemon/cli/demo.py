@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -24,8 +25,9 @@ def demo(
 ) -> None:
     """Send made-up scenes from camera to cloud, and show the bytes saved.
 
-    Camera, daemon and receiver are processes of their own. Each scene is asked about twice. `OUTPUT/index.html` shows source, relevance, filtered picture
-    and what the cloud decoded, side by side.
+    Camera, daemon and receiver are processes of their own. Each scene is asked about twice.
+    `OUTPUT/index.html` shows source, relevance, filtered picture and what the cloud decoded, side
+    by side.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=errors) as progress:
@@ -45,27 +47,16 @@ def demo(
 
 
 def _costs(pairs: list[Pair]) -> Table:
-    table = Table(
-        title="Bytes sent at the same quality setting, without and with the prefilter",
-        caption="saved: share of the codec's own bytes; kept: share of source pixels, bit for bit",
-        title_justify="left",
-    )
-    for name, justify in (
-        ("picture", "left"),
-        ("prompt", "left"),
-        ("source", "right"),
-        ("kept", "right"),
-        ("codec", "left"),
-        ("without", "right"),
-        ("with", "right"),
-        ("saved", "right"),
-    ):
-        table.add_column(name, justify=justify)  # pyright: ignore[reportArgumentType]
+    table = _table("Bytes sent at the same quality setting, without and with the prefilter")
+    table.caption = "source: bytes of the camera's PNG; saved: share of the codec's bytes"
+    table.add_column("picture and prompt", overflow="fold")
+    for name in ("source", "codec", "without", "with", "saved"):
+        table.add_column(name, justify="left" if name == "codec" else "right", no_wrap=True)
     for pair in pairs:
-        facts = (pair.title, pair.prompt, f"{pair.source_bytes:,}", f"{pair.kept_percent:.1f} %")
+        facts = (_name(pair), f"{pair.source_bytes:,}")
         for number, cost in enumerate(pair.costs):
             table.add_row(
-                *(facts if number == 0 else ("",) * len(facts)),
+                *(facts if number == 0 else ("", "")),
                 cost.codec,
                 f"{cost.plain_bytes:,}",
                 f"{cost.filtered_bytes:,}",
@@ -77,14 +68,29 @@ def _costs(pairs: list[Pair]) -> Table:
 
 def _stages(pairs: list[Pair]) -> Table:
     stages = list(dict.fromkeys(stage for pair in pairs for stage in pair.stages_ms))
-    table = Table(
-        title=f"Latency per stage in milliseconds, {pairs[0].costs[0].codec}", title_justify="left"
-    )
-    table.add_column("picture")
-    for stage in stages:
-        table.add_column(stage, justify="right")
-    table.add_column("sum", justify="right")
+    table = _table(f"Latency per stage in milliseconds, {pairs[0].costs[0].codec}")
+    table.caption = "kept: share of the source's pixels that reached the codec bit for bit"
+    table.add_column("picture and prompt", overflow="fold")
+    for name in ("kept", *stages, "sum"):
+        table.add_column(name, justify="right", no_wrap=True)
     for pair in pairs:
         times = [pair.stages_ms.get(stage, 0.0) for stage in stages]
-        table.add_row(pair.title, *(f"{ms:.1f}" for ms in times), f"{sum(times):.1f}")
+        kept = f"{pair.kept_percent:.0f} %"
+        table.add_row(_name(pair), kept, *(f"{ms:.0f}" for ms in (*times, sum(times))))
     return table
+
+
+def _table(title: str) -> Table:
+    """Narrow enough for a terminal of 80 columns."""
+    return Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _name(pair: Pair) -> str:
+    return f"{pair.title}: {pair.prompt}"

@@ -28,7 +28,7 @@ from edge_daemon.cli.terminal import console, facts, rate
 from edge_daemon.cloud import decode_envelope
 from edge_daemon.codecs import Codec, codec_class, codec_ids, get_codec
 from edge_daemon.errors import SettingsError
-from edge_daemon.pictures import Picture, PictureLimits, open_picture, save_picture
+from edge_daemon.pictures import Picture, PictureLimits, open_picture, save_picture, to_png
 from edge_daemon.prefilter import Prefilter, Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
 from edge_daemon.settings import Settings
@@ -79,11 +79,11 @@ def filter_picture(
     filtered, report = _prefilter(settings)(picture.pixels, prompt)
     height, width = picture.pixels.shape[:2]
     start = time.perf_counter()
-    bitstream = chosen.encode(filtered)
+    bitstream = chosen.encode(filtered) if chosen else to_png(filtered)
     codec_ms = 1000 * (time.perf_counter() - start)
-    plain_bytes = len(chosen.encode(picture.pixels))
+    plain_bytes = len(chosen.encode(picture.pixels) if chosen else to_png(picture.pixels))
     written = bitstream
-    if output.suffix == ".edge":
+    if chosen and output.suffix.lower() == ".edge":
         envelope = seal(
             bitstream,
             client="cli",
@@ -101,7 +101,7 @@ def filter_picture(
     output.write_bytes(written)
     rows = {
         **_rows(data, picture, report),
-        "codec": _words(chosen.get_config()),
+        "codec": _words(chosen.get_config()) if chosen else "PNG, lossless",
         "without the prefilter": rate(plain_bytes, width, height),
         "with the prefilter": rate(len(bitstream), width, height),
         "saved": f"{100 * (1 - len(bitstream) / plain_bytes):.1f} % of the codec's bytes",
@@ -161,9 +161,11 @@ def explain(
     """
     settings = settings_with(config, bundle, mode, lambda_, sigma_min, sigma_max, keep, mask)
     data, picture = _read(photo, settings)
-    _, report = _prefilter(settings)(picture.pixels, prompt)
+    filtered, report = _prefilter(settings)(picture.pixels, prompt)
     target = output or Path(f"{photo.stem}-heatmap.png")
-    save_picture(draw_heatmap(picture.pixels, report), target)
+    # What a mask hides must not show under the heat map either.
+    shown = filtered if report.masked_share else picture.pixels
+    save_picture(draw_heatmap(shown, report), target)
     rows = {**_rows(data, picture, report), "heat map": str(target)}
     console.print(facts(photo.name, rows))
     if report.tiles:
@@ -190,8 +192,12 @@ def _prefilter(settings: Settings) -> Prefilter:
 _SUFFIXES = {".jpeg": ".jpg", ".heif": ".heic", ".h265": ".hevc", ".265": ".hevc"}
 
 
-def _codec_for(output: Path, codec: str | None, quality: float | None, settings: Settings) -> Codec:
+def _codec_for(
+    output: Path, codec: str | None, quality: float | None, settings: Settings
+) -> Codec | None:
     """The codec for an output file: its ending decides, and must agree with `--codec`.
+
+    `None` stands for PNG, which keeps the filtered pixels as they are and crosses no wire.
 
     Raises:
         SettingsError: An ending that no codec writes, or another codec's.
@@ -201,11 +207,13 @@ def _codec_for(output: Path, codec: str | None, quality: float | None, settings:
     if suffix == ".edge":
         return get_codec(codec_config(codec, quality, settings.codec))
     by_suffix = {codec_class(name).file_suffix: name for name in codec_ids()}
+    if suffix == ".png" and (codec, quality) == (None, None):
+        return None
     if suffix not in by_suffix:
         raise SettingsError(
-            "no codec writes a file with that ending",
+            "no codec with such options writes a file with that ending",
             value=output.name,
-            remedy=f"end it in {', '.join(sorted(by_suffix))} or .edge",
+            remedy=f"end it in {', '.join(sorted(by_suffix))} or .edge, or .png without options",
         )
     if codec is not None and codec != by_suffix[suffix]:
         raise SettingsError(

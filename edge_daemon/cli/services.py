@@ -41,7 +41,7 @@ def serve(config: ConfigOption = None) -> None:
 
     It answers cameras on `front.bind` and forwards to `uplink.connect`. See `configs/default.toml`.
     """
-    service.run(settings_with(config))
+    raise typer.Exit(service.run(settings_with(config)))
 
 
 def cloud(
@@ -55,7 +55,7 @@ def cloud(
     settings = settings_with(config)
     changes = {"bind": bind, "directory": None if directory is None else str(directory)}
     chosen = settings.cloud.model_copy(update={k: v for k, v in changes.items() if v is not None})
-    receiver.run(settings.model_copy(update={"cloud": chosen}))
+    raise typer.Exit(receiver.run(settings.model_copy(update={"cloud": chosen})))
 
 
 def send(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,20 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_daemon.client import Client, Result
+from edge_daemon.codecs import get_codec
 from edge_daemon.demo.page import Cost, Pair, write_page
 from edge_daemon.demo.processes import Running, daemon_and_cloud
 from edge_daemon.demo.scenes import Scene, make_scene
+from edge_daemon.errors import InternalError
 from edge_daemon.pictures import save_picture
+from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.heatmap import draw_heatmap
 
 CODECS: dict[str, dict[str, Any]] = {
-    "JPEG, quality 80": {"id": "jpeg", "quality": 80},
-    "HEVC, QP 32": {"id": "hevc", "quality": 32},
-    "HEIF, quality 50": {"id": "heif", "quality": 50},
+    "JPEG q 80": {"id": "jpeg", "quality": 80},
+    "HEVC QP 32": {"id": "hevc", "quality": 32},
+    "HEIF q 50": {"id": "heif", "quality": 50},
 }
-LOSSLESS: dict[str, Any] = {"id": "png"}
 QUESTIONS = ("Where is the {}?", "Is there a {} in the picture?", "What colour is the {}?")
 
 
@@ -63,23 +67,22 @@ def run_demo(
     """
     output.mkdir(parents=True, exist_ok=True)
     pairs: list[Pair] = []
-    notice = ""
+    prefilter = Prefilter.from_bundle(bundle)
     with (
         daemon_and_cloud(output, bundle=bundle) as running,
         Client(running.endpoint, client_id="demo-camera") as client,
     ):
         camera = _Camera(client, running, on_frame)
-        notice = str(client.status().bundle.get("notice", ""))
         for number in range(1, scenes + 1):
-            pairs += _scene_pairs(camera, output, number, make_scene(seed + number))
+            pairs += _scene_pairs(camera, prefilter, output, number, make_scene(seed + number))
     page = output / "index.html"
-    write_page(pairs, notice, page)
-    return Outcome(pairs, notice, page)
+    write_page(pairs, prefilter.bundle.manifest.notice, page)
+    return Outcome(pairs, prefilter.bundle.manifest.notice, page)
 
 
 def frames_of_run(scenes: int) -> int:
     """How many frames a run with so many scenes sends."""
-    return scenes * (len(CODECS) + 2 * (len(CODECS) + 1))
+    return scenes * (len(CODECS) + 2 * len(CODECS))
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ class _Camera:
         shutil.move(self.running.received / result.client / f"{result.sequence}.png", target)
 
 
-def _scene_pairs(camera: _Camera, output: Path, number: int, scene: Scene) -> Iterable[Pair]:
+def _scene_pairs(
+    camera: _Camera, prefilter: Prefilter, output: Path, number: int, scene: Scene
+) -> Iterable[Pair]:
     folder = output / f"scene-{number}"
     folder.mkdir(exist_ok=True)
     source = folder / "source.png"
@@ -115,11 +120,12 @@ def _scene_pairs(camera: _Camera, output: Path, number: int, scene: Scene) -> It
     asked = rng.choice([thing.name for thing in scene.things], size=2, replace=False)
     for index, name in enumerate(asked, start=1):
         prompt = str(rng.choice(QUESTIONS)).format(name)
-        yield _pair(camera, scene, source, folder / f"prompt-{index}", prompt, plain)
+        yield _pair(camera, prefilter, scene, source, folder / f"prompt-{index}", prompt, plain)
 
 
 def _pair(
     camera: _Camera,
+    prefilter: Prefilter,
     scene: Scene,
     source: Path,
     stem: Path,
@@ -127,8 +133,9 @@ def _pair(
     plain: dict[str, int],
 ) -> Pair:
     results = {name: camera.send(source, prompt, codec) for name, codec in CODECS.items()}
-    lossless = camera.send(source, prompt, LOSSLESS)
-    report = lossless.report or {}
+    # The maps do not travel, so the same work is done here once more to draw them.
+    filtered, report = prefilter(scene.pixels, prompt)
+    _check_same(filtered, results)
     images = {
         "source": source,
         "relevance": stem.with_name(f"{stem.name}-relevance.png"),
@@ -136,18 +143,18 @@ def _pair(
         "decoded by the cloud, HEVC": stem.with_name(f"{stem.name}-decoded.png"),
     }
     save_picture(draw_heatmap(scene.pixels, report), images["relevance"])
-    camera.take_decoded(lossless, images["filtered"])
-    camera.take_decoded(results["HEVC, QP 32"], images["decoded by the cloud, HEVC"])
+    save_picture(filtered, images["filtered"])
+    camera.take_decoded(results["HEVC QP 32"], images["decoded by the cloud, HEVC"])
     first = next(iter(results.values()))
     page_folder = stem.parent.parent
     return Pair(
         title=stem.parent.name.replace("-", " ").capitalize(),
         prompt=prompt,
-        distilled=_distilled(report),
+        distilled="; ".join(one.text for one in report.prompts),
         width=first.width,
         height=first.height,
         source_bytes=first.source_bytes,
-        kept_percent=_kept_percent(report),
+        kept_percent=100.0 * report.sigma.kept_share,
         costs=tuple(
             Cost(name, plain[name], result.bitstream_bytes) for name, result in results.items()
         ),
@@ -156,9 +163,13 @@ def _pair(
     )
 
 
-def _distilled(report: dict[str, Any]) -> str:
-    return "; ".join(prompt["text"] for prompt in report.get("prompts", []))
-
-
-def _kept_percent(report: dict[str, Any]) -> float:
-    return 100.0 * float(report.get("kept_share", 1.0))
+def _check_same(filtered: NDArray[np.uint8], results: dict[str, Result]) -> None:
+    """The picture that is shown must be the one that was sent."""
+    for result in results.values():
+        bitstream = get_codec(result.codec).encode(filtered)
+        if hashlib.sha256(bitstream).hexdigest() != result.bitstream_sha256:
+            raise InternalError(
+                "the daemon sent another picture than this process would",
+                value=result.codec,
+                remedy="run both from the same installation, and report it if they were",
+            )
