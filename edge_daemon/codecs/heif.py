@@ -26,8 +26,8 @@ class Heif(Codec):
     Args:
         quality: libheif's quality, 0 (smallest) to 100 (best); x265 gets it as the rate factor
             (100 - quality) / 2.
-        preset: x265's effort. "ultrafast" takes about a fifth of the time of "medium" for about a
-            tenth more bytes.
+        preset: x265's effort. On photographs "medium" takes three to six times as long as
+            "ultrafast" for about a tenth fewer bytes.
     """
 
     quality: int = 50
