@@ -45,13 +45,14 @@ def varying_gaussian(
             next (for sigma below half a pixel, by less), the image is cut. Along gentler vertical
             slopes, neighbouring rows enter with their own sigma instead of the output pixel's. On a
             black-and-white pattern at its worst that costs about 70 levels times the slope (in px
-            of sigma per px): 3 levels at a slope of 0.04, 12 at most. It runs on the calling
+            of sigma per px): 3 levels at a slope of 0.04, 13 at most. It runs on the calling
             thread without the interpreter's lock, in `scratch_bytes` of memory (0.4 MB for sigma
-            up to 8) however large the image; its time grows with sigma. Vertical slopes above 0.15
-            cost several times more time than gentle ones.
+            up to 8) however large the image. Its time grows with sigma. Every cut filters the rows
+            around it anew, which a few edges hardly cost, but a map with a step in every row takes
+            about 6 sigma times as long.
         "opencv": A mixture, per pixel, of two of several Gaussians of the whole image; within two
-            levels of the definition. Ten to twenty times slower than "c", and needs about ten
-            bytes of memory per pixel and channel of 256 rows.
+            levels of the definition. About twenty times slower than "c" on a smooth map, three
+            times on one of two levels; works in about 20 bytes per sample of 256 rows.
         "auto": "c" where it is available, else "opencv".
 
     Args:
