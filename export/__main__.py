@@ -60,13 +60,23 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="directory of the checkpoint")
     add("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="directory to make")
-    add("--name", help="name in the manifest (default: the checkpoint directory's)")
+    add("--name", metavar="NAME", help="name in the manifest (default: the checkpoint directory's)")
     add("--force", action="store_true", help="replace the bundle that stands at BUNDLE")
-    add("--licence", help="licence of the weights, such as MIT")
-    add("--source", help="where the weights came from (default: file name and SHA-256)")
-    add("--lambda", dest="lambda_", type=float, help="recommended sharpness of the relevance")
-    add("--sigma-min", type=float, help="recommended least blur, in source pixels")
-    add("--sigma-max", type=float, help="recommended most blur, in source pixels")
+    add("--licence", metavar="TEXT", help="licence of the weights, such as MIT")
+    add(
+        "--source",
+        metavar="TEXT",
+        help="where the weights came from (default: file name and SHA-256)",
+    )
+    add(
+        "--lambda",
+        dest="lambda_",
+        type=float,
+        metavar="X",
+        help="recommended sharpness of the relevance",
+    )
+    add("--sigma-min", type=float, metavar="PX", help="recommended least blur, in source pixels")
+    add("--sigma-max", type=float, metavar="PX", help="recommended most blur, in source pixels")
     return parser
 
 

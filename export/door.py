@@ -87,7 +87,14 @@ def export_bundle(
             "parity": Parity(image=image_parity, text=text_parity, torch=torch.__version__),
         }
     )
-    _write(manifest, contents, out_dir)
+    try:
+        _write(manifest, contents, out_dir)
+    except OSError as error:
+        raise ExportError(
+            f"cannot be written ({error.strerror})",
+            file=out_dir,
+            remedy="name a directory on a disk with room where you may write",
+        ) from error
     return manifest
 
 

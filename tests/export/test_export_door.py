@@ -149,6 +149,13 @@ def test_an_empty_directory_may_be_filled(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_is_named(towers: Towers, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot be written") as caught:
+        export_bundle(towers, tmp_path / "file" / "bundle")
+    assert caught.value.file == tmp_path / "file" / "bundle"
+
+
 def _fails(towers: Towers, out: Path, words: str) -> None:
     with pytest.raises(ExportError, match=words):
         export_bundle(towers, out)
