@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -76,7 +76,8 @@ def send(
         str, typer.Option(help="Names this camera; (client, sequence) identifies a frame.")
     ] = f"camera-{os.getpid()}",
     ack: Annotated[
-        str, typer.Option(help="`accepted` by the daemon, or `delivered` to the cloud.")
+        Literal["accepted", "delivered"],
+        typer.Option(help="`accepted` by the daemon, or `delivered` to the cloud."),
     ] = "accepted",
     interval: Annotated[
         float, typer.Option(min=0.0, help="Seconds from one frame to the next.")
@@ -112,7 +113,7 @@ def send(
             started = time.monotonic()
             try:
                 result = client.send(
-                    shot.image,
+                    shot.image if isinstance(shot.image, Path) else shot.image.data,
                     prompt,
                     codec=chosen,
                     mode="plain" if plain else "prefilter",

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Running:
 
 
 @contextmanager
-def daemon_and_cloud(directory: Path, *, bundle: str) -> Iterator[Running]:
+def daemon_and_cloud(directory: Path, *, bundle: str) -> Generator[Running]:
     """Start both, wait until the daemon answers, and stop both in the end.
 
     Args:
@@ -68,7 +68,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _process(command: str, settings: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _process(command: str, settings: Path, log: Path) -> Generator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "edge_daemon", command, "--config", str(settings)],
