@@ -7,7 +7,6 @@ The queue is in memory. What that is a guarantee of, and what it is not, stands 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 
@@ -184,10 +183,18 @@ class Uplink:
                 patience_s = min(self._liveness.next_s(now), self._window.next_due_s(now))
             else:
                 patience_s = _PATIENCE_WITHOUT_LINK_S
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), patience_s)
+            await self._woken(patience_s)
             if self._reader.done():
                 self._reader.result()  # a defect: let it end this task too, and be seen
+
+    async def _woken(self, patience_s: float) -> None:
+        """Waits until there is something to do, or for this long."""
+        # Not `wait_for`, which until Python 3.12 may swallow a cancellation.
+        wake = asyncio.create_task(self._wake.wait())
+        try:
+            await asyncio.wait({wake}, timeout=patience_s)
+        finally:
+            wake.cancel()
 
     async def _send_due(self, now: float) -> bool:
         """Sends what is due; False if the connection took no more."""
