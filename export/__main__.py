@@ -126,7 +126,10 @@ def _recommended(options: argparse.Namespace, default: Recommended) -> Recommend
 
 
 def _summarise(manifest: Manifest, place: Path) -> None:
-    table = Table(title=f"{manifest.name}: {manifest.architecture}", title_justify="left")
+    out = Console()
+    title = f"{manifest.name}: {manifest.architecture}"
+    out.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+    table = Table()
     for heading in ("file", "MB", "max abs error", "min cosine"):
         table.add_column(heading, justify="left" if heading == "file" else "right")
     graphs = {"image.onnx": manifest.parity.image, "text.onnx": manifest.parity.text}
@@ -138,7 +141,6 @@ def _summarise(manifest: Manifest, place: Path) -> None:
             else (f"{parity.max_abs_error:.1e}", f"{parity.min_cosine:.7f}")
         )
         table.add_row(name, f"{facts.bytes / 1e6:.1f}", *figures)
-    out = Console()
     out.print(table)
     chosen = manifest.recommended
     out.print(
