@@ -20,8 +20,8 @@
 #define GATHER_MAX_RADIUS 192   /* ceil(3 * GATHER_MAX_SIGMA) */
 
 /* Sigma in pixels. Full size (is_coarse = 0): values[row][column] belongs to that pixel.
- * Coarse: pixel (x, y) takes the bilinear sample at (scale_x * x + offset_x, scale_y * y + offset_y),
- * with coordinates clamped to the map. */
+ * Coarse: pixel (x, y) takes the bilinear sample at column scale_x * x + offset_x and row
+ * scale_y * y + offset_y, clamped to the map. */
 struct gather_sigma {
     const float *values;
     ptrdiff_t row_bytes;

@@ -11,11 +11,11 @@
  * columns: filter rows first, with weights of the pixel at hand, then columns of the filtered rows.
  *
  * Where sigma varies along a column, the second pass reads rows that were filtered with their own
- * sigma rather than with the output pixel's. For gentle slopes the difference stays within rounding.
- * At steps it would be gross (dozens of grey levels), so the image is cut into *segments*: runs of
- * rows without a step. A segment filters the rows it needs from beyond its ends anew, with the
- * sigma of its own nearest row, as if its sigma went on for ever. A map of constant pieces with
- * horizontal edges is thereby smoothed exactly.
+ * sigma rather than with the output pixel's. Along gentle slopes that is a small error, in
+ * proportion to the slope. At steps it would be gross (dozens of grey levels), so the image is cut
+ * into *segments*: runs of rows without a step. A segment filters the rows it needs from beyond its
+ * ends anew, with the sigma of its own nearest row, as if its sigma went on for ever. A map of
+ * constant pieces with horizontal edges is thereby smoothed exactly.
  *
  * How it walks. The image is worked off in vertical strips, each from top to bottom in chunks of
  * rows. Horizontally filtered rows live in a ring just long enough for the largest radius, and so
@@ -57,7 +57,10 @@ INLINE vec load(const float *p) { return *(const unaligned_vec *)p; }
 INLINE void store(float *p, vec v) { *(unaligned_vec *)p = v; }
 INLINE vec splat(float x) { return (vec){0} + x; }
 INLINE vec keep_where(ivec mask, vec v) { return (vec)(mask & (ivec)v); }
-INLINE vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+INLINE vec choose(ivec mask, vec yes, vec no)
+{
+    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
 INLINE int min_int(int a, int b) { return a < b ? a : b; }
 INLINE int max_int(int a, int b) { return a > b ? a : b; }
 
@@ -400,10 +403,12 @@ INLINE void sum_block(struct strip *s, struct taps t, int slot, int b, int chann
     const struct block block = s->block[slot * BLOCKS + b];
     const float *decay = s->decay + (size_t)slot * STRIP + b * LANES;
     const float *reach = s->reach + (size_t)slot * STRIP + b * LANES;
-    if (block.uniform)
-        sum_uniform(t, shared_weights(s, *decay, *reach, block.radius), block.radius, channels, sum);
-    else
+    if (block.uniform) {
+        const float *weights = shared_weights(s, *decay, *reach, block.radius);
+        sum_uniform(t, weights, block.radius, channels, sum);
+    } else {
         sum_varying(t, load(decay), load(reach), block.radius, channels, sum);
+    }
 }
 
 /* Source row y as floats with `margin` reflected pixels at either side, into s->line. */
@@ -411,19 +416,19 @@ INLINE void read_line(struct strip *s, int y, int margin, int channels)
 {
     const struct gather_job *job = s->job;
     const uint8_t *restrict row = job->source + reflect(y, job->height) * job->source_row_bytes;
-    float *restrict line = s->line + s->max_radius + LANES - s->x0; /* so that line[x] is column x */
     const int plane = s->line_plane;
     const int from = s->x0 - margin, to = s->x0 + s->blocks * LANES + margin;
+    float *restrict line = s->line + s->max_radius + LANES - margin; /* where `from` goes */
     const int inner_from = max_int(from, 0), inner_to = min_int(to, job->width);
     for (int x = inner_from; x < inner_to; x++)
         for (int c = 0; c < channels; c++)
-            line[x + c * plane] = row[channels * x + c];
+            line[x - from + c * plane] = row[channels * x + c];
     for (int x = from; x < inner_from; x++)
         for (int c = 0; c < channels; c++)
-            line[x + c * plane] = row[channels * reflect(x, job->width) + c];
+            line[x - from + c * plane] = row[channels * reflect(x, job->width) + c];
     for (int x = inner_to; x < to; x++)
         for (int c = 0; c < channels; c++)
-            line[x + c * plane] = row[channels * reflect(x, job->width) + c];
+            line[x - from + c * plane] = row[channels * reflect(x, job->width) + c];
 }
 
 /* First pass of row y for the blocks with from[b] <= y < to[b]. Rows outside of the segment, those
@@ -464,7 +469,8 @@ INLINE void filter_column(struct strip *s, int y, int y0, int b, int channels)
 }
 
 /* Columns [from, to) of the strip's row y to the target: the source's bytes, or the result's. */
-INLINE void write_run(const struct strip *s, int y, int y0, int from, int to, int copy, int channels)
+INLINE void write_run(
+    const struct strip *s, int y, int y0, int from, int to, int copy, int channels)
 {
     const struct gather_job *job = s->job;
     const size_t at = (size_t)channels * (size_t)(s->x0 + from);
