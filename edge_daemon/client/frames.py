@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 from pydantic import ValidationError
 from typing_extensions import Buffer
@@ -19,7 +19,21 @@ from edge_daemon.wire import AckLevel, AnyReply, ErrorHeader, Mode, ResultHeader
 from edge_daemon.wire.headers import FrameHeader
 from edge_daemon.wire.messages import validated
 
-Image = bytes | str | os.PathLike[str] | Buffer
+
+class PixelArray(Protocol):
+    """What a numpy array looks like to a type checker that does not know its buffer (PEP 688)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width and bands."""
+        ...
+
+    def tobytes(self) -> bytes:
+        """The pixels in C order."""
+        ...
+
+
+Image = bytes | str | os.PathLike[str] | Buffer | PixelArray
 """An image file's bytes, its path, or raw pixels: an array of uint8, uint16 or float32."""
 
 _DTYPES = {"B": "uint8", "H": "uint16", "f": "float32"}
@@ -133,7 +147,7 @@ def _payload(image: Image) -> tuple[bytes | memoryview, dict[str, Any] | None]:
         return image, None
     if isinstance(image, str | os.PathLike):
         return Path(image).read_bytes(), None
-    view = memoryview(image)
+    view = memoryview(cast("Buffer", image))
     if view.ndim <= 1 and view.format == "B":
         return view.tobytes(), None
     dtype = _DTYPES.get(view.format)
