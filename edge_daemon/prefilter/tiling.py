@@ -1,0 +1,201 @@
+"""How an image is cut into the tiles that the encoder scores.
+
+Tiles lie on the *scoring canvas*, a resized copy of the image that only the encoder sees. Between
+tiles and pixels stands a grid of blocks, even divisions of the canvas: relevance is averaged per
+block over the tiles that cover it. Both grids are the same in relative coordinates on canvas and
+source, so what is found on the one is applied to the other.
+
+The default mode's canvas is the largest that the tile budget allows at an overlap of one half: a
+thing smaller than half a tile then lies whole inside some tile, wherever it is. At 1920x1080 and 40
+tiles a tile spans 427 source pixels. Of square objects of 150 to 300 px at random places the best
+tile holds 99 % of the area on average, and practically all of it for 95 % of the objects; finer
+canvases with the same number of tiles hold 84 % (an overlap of a quarter) and 62 % (none).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_daemon.errors import UnsupportedError
+
+REFERENCE_STRIDES: Final = (4, 2, 1)
+"""Strides of the reference mode, as divisors of the tile size: 56, 112 and 224 px."""
+REFERENCE_TARGET: Final = 24
+REFERENCE_MOST: Final = 1024
+"""Most tiles in reference mode. The publication has no limit; a memory of ours has."""
+
+LEAST_TILE: Final = 64
+"""Source pixels along a tile's side below which a finer canvas shows nothing new."""
+LEAST_ACROSS: Final = 3
+"""Tiles along the shorter side that even a tiny image gets, so that its parts can differ."""
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tiles and blocks of one image. All sizes in pixels; of canvas or source, as named."""
+
+    source_width: int
+    source_height: int
+    canvas_width: int
+    canvas_height: int
+    tile_size: int
+    lefts: tuple[int, ...]
+    """Left edge of each tile column on the canvas."""
+    tops: tuple[int, ...]
+    """Top edge of each tile row on the canvas."""
+    block_columns: int
+    block_rows: int
+
+    @property
+    def count(self) -> int:
+        """Number of tiles. They are numbered row by row from the top left."""
+        return len(self.lefts) * len(self.tops)
+
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        """Each tile as (x, y, width, height) in source pixels, rounded outwards."""
+        columns = _spans(self.lefts, self.tile_size, self.source_width / self.canvas_width)
+        rows = _spans(self.tops, self.tile_size, self.source_height / self.canvas_height)
+        return [(x, y, width, height) for y, height in rows for x, width in columns]
+
+
+def _spans(starts: tuple[int, ...], size: int, scale: float) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    for start in starts:
+        # The tolerance keeps 300.0000001 from being rounded to 301.
+        first = math.floor(start * scale + 1e-6)
+        spans.append((first, math.ceil((start + size) * scale - 1e-6) - first))
+    return spans
+
+
+def reference_grid(width: int, height: int, *, tile_size: int = 224) -> TileGrid:
+    """The published tiling: stretched to multiples of the tile, stride by tile count.
+
+    Raises:
+        UnsupportedError: More than `REFERENCE_MOST` tiles.
+    """
+    columns, rows = math.ceil(width / tile_size), math.ceil(height / tile_size)
+    if columns * rows > REFERENCE_MOST:
+        raise UnsupportedError(
+            f"reference mode would cut this picture into more than {REFERENCE_MOST} tiles",
+            value=f"{width}x{height} pixels, {columns * rows} tiles",
+            remedy="use the default mode, or send a smaller picture",
+        )
+    divisor = min(
+        REFERENCE_STRIDES,
+        key=lambda d: abs(_along(columns, d) * _along(rows, d) - REFERENCE_TARGET),
+    )
+    stride = tile_size // divisor
+    return TileGrid(
+        source_width=width,
+        source_height=height,
+        canvas_width=columns * tile_size,
+        canvas_height=rows * tile_size,
+        tile_size=tile_size,
+        lefts=tuple(i * stride for i in range(_along(columns, divisor))),
+        tops=tuple(i * stride for i in range(_along(rows, divisor))),
+        block_columns=columns * divisor,
+        block_rows=rows * divisor,
+    )
+
+
+def _along(tiles: int, divisor: int) -> int:
+    """Tiles at a stride of a tile's `divisor`-th, along a side of `tiles` whole tiles."""
+    return (tiles - 1) * divisor + 1
+
+
+def default_grid(width: int, height: int, *, budget: int, tile_size: int = 224) -> TileGrid:
+    """The finest grid of half-overlapping tiles within a budget, reaching exactly to the borders.
+
+    The canvas keeps the image's proportions, unless the image is so long that a single row of tiles
+    would exceed the budget (beyond about 1:20 with 40 tiles): then it is squeezed along its length.
+
+    Args:
+        width: Source pixels.
+        height: Source pixels.
+        budget: Most tiles, at least 4.
+        tile_size: Canvas pixels.
+    """
+    stride = tile_size // 2
+    shorter = min(width, height)
+    finest = max(tile_size / LEAST_TILE, (tile_size + (LEAST_ACROSS - 1) * stride) / shorter)
+    # The tile count grows only where a side passes a whole number of strides.
+    steps = [(tile_size + stride * k) / side for k in range(budget) for side in (width, height)]
+    scales = [scale for scale in (*steps, finest) if tile_size / shorter <= scale <= finest]
+    fitting = [
+        scale
+        for scale in scales
+        if _needed(width * scale, tile_size) * _needed(height * scale, tile_size) <= budget
+    ]
+    if fitting:
+        scale = max(fitting)
+        sizes = tuple(max(tile_size, math.floor(side * scale + 1e-6)) for side in (width, height))
+    else:
+        longest = tile_size + stride * (budget - 1)
+        sizes = (longest, tile_size) if width > height else (tile_size, longest)
+    lefts, tops = (_evenly(size, tile_size) for size in sizes)
+    return TileGrid(
+        source_width=width,
+        source_height=height,
+        canvas_width=sizes[0],
+        canvas_height=sizes[1],
+        tile_size=tile_size,
+        lefts=lefts,
+        tops=tops,
+        block_columns=len(lefts) + 1,
+        block_rows=len(tops) + 1,
+    )
+
+
+def _needed(size: float, tile_size: int) -> int:
+    """Tiles along a canvas side at an overlap of at least one half."""
+    return 1 + max(0, math.ceil((size - tile_size) / (tile_size // 2) - 1e-6))
+
+
+def _evenly(size: int, tile_size: int) -> tuple[int, ...]:
+    count = _needed(size, tile_size)
+    return tuple(round(i * (size - tile_size) / max(1, count - 1)) for i in range(count))
+
+
+def make_canvas(
+    image: NDArray[np.uint8], grid: TileGrid, *, cubic: bool = False
+) -> NDArray[np.uint8]:
+    """The image at the grid's canvas size.
+
+    Args:
+        image: uint8 (H, W, 3) of the grid's source size.
+        grid: See `reference_grid` and `default_grid`.
+        cubic: Interpolate bicubically, as the publication does to stretch. Otherwise shrinking
+            averages areas (no aliasing) and enlarging is bilinear.
+    """
+    width, height = grid.canvas_width, grid.canvas_height
+    if image.shape[:2] == (height, width):
+        return image
+    if cubic:
+        return _resized(image, width, height, cv2.INTER_CUBIC)
+    # One axis may shrink while the other grows, and area averaging is for shrinking alone.
+    small = (min(width, grid.source_width), min(height, grid.source_height))
+    if small != (grid.source_width, grid.source_height):
+        image = _resized(image, *small, cv2.INTER_AREA)
+    if small != (width, height):
+        image = _resized(image, width, height, cv2.INTER_LINEAR)
+    return image
+
+
+def _resized(
+    image: NDArray[np.uint8], width: int, height: int, interpolation: int
+) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
+
+
+def cut_tiles(canvas: NDArray[np.uint8], grid: TileGrid) -> NDArray[np.uint8]:
+    """The tiles, uint8 (N, tile_size, tile_size, 3), row by row from the top left."""
+    side = grid.tile_size
+    return np.stack(
+        [canvas[y : y + side, x : x + side] for y in grid.tops for x in grid.lefts], axis=0
+    )

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_daemon.errors import UnsupportedError
+from edge_daemon.prefilter.tiling import (
+    REFERENCE_MOST,
+    TileGrid,
+    cut_tiles,
+    default_grid,
+    make_canvas,
+    reference_grid,
+)
+
+SIDES = st.integers(1, 9000) | st.sampled_from([1, 223, 224, 225, 448, 1080, 1920, 8192])
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "canvas"),
+    [
+        ((224, 224), 1, (224, 224)),
+        ((640, 480), 25, (672, 672)),
+        ((1280, 720), 24, (1344, 896)),
+        ((1920, 1080), 45, (2016, 1120)),
+        ((3840, 2160), 180, (4032, 2240)),
+    ],
+)
+def test_reference_counts_are_the_published_ones(
+    size: tuple[int, int], count: int, canvas: tuple[int, int]
+) -> None:
+    grid = reference_grid(*size)
+    assert grid.count == count
+    assert (grid.canvas_width, grid.canvas_height) == canvas
+
+
+def test_reference_mode_refuses_what_would_not_fit_in_memory() -> None:
+    with pytest.raises(UnsupportedError, match=str(REFERENCE_MOST)):
+        reference_grid(100_000, 3000)
+
+
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [
+        ((1920, 1080), (8, 5)),
+        ((3840, 2160), (8, 5)),
+        ((640, 480), (7, 5)),
+        ((224, 224), (6, 6)),
+        ((1, 1), (3, 3)),
+        ((1, 5000), (1, 40)),
+        ((5000, 1), (40, 1)),
+    ],
+)
+def test_default_grids_fill_the_budget_at_any_size(
+    size: tuple[int, int], tiles: tuple[int, int]
+) -> None:
+    grid = default_grid(*size, budget=40)
+    assert (len(grid.lefts), len(grid.tops)) == tiles
+
+
+def check_covers(grid: TileGrid) -> None:
+    """Every canvas and every source pixel lies in a tile, and no tile leaves the canvas."""
+    for starts, length in ((grid.lefts, grid.canvas_width), (grid.tops, grid.canvas_height)):
+        assert starts[0] == 0
+        assert starts[-1] + grid.tile_size == length
+        assert all(0 < b - a <= grid.tile_size for a, b in pairwise(starts))
+    boxes = grid.boxes()
+    assert len(boxes) == grid.count
+    columns = np.zeros(grid.source_width, np.bool_)
+    rows = np.zeros(grid.source_height, np.bool_)
+    for x, y, width, height in boxes:
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= grid.source_width
+        assert y + height <= grid.source_height
+        columns[x : x + width] = True
+        rows[y : y + height] = True
+    assert columns.all()
+    assert rows.all()
+
+
+@settings(deadline=None, max_examples=80)
+@given(SIDES, SIDES, st.integers(4, 120))
+def test_default_grids_cover_every_pixel_within_the_budget(
+    width: int, height: int, budget: int
+) -> None:
+    grid = default_grid(width, height, budget=budget)
+    check_covers(grid)
+    assert 1 <= grid.count <= budget
+    # Overlap of at least a half, so that no object falls between tiles.
+    for starts in (grid.lefts, grid.tops):
+        assert all(b - a <= 113 for a, b in pairwise(starts))
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(100, 9000), st.integers(100, 9000))
+def test_default_canvases_keep_the_proportions(width: int, height: int) -> None:
+    if max(width, height) > 15 * min(width, height):
+        return
+    grid = default_grid(width, height, budget=40)
+    stretch = (grid.canvas_width / width) / (grid.canvas_height / height)
+    assert stretch == pytest.approx(1.0, abs=1.0 / 224)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_reference_grids_cover_every_pixel(width: int, height: int) -> None:
+    check_covers(reference_grid(width, height))
+
+
+def test_tiles_are_cut_where_the_grid_says() -> None:
+    grid = default_grid(300, 200, budget=12)
+    canvas = np.zeros((grid.canvas_height, grid.canvas_width, 3), np.uint8)
+    canvas[..., 0] = (np.arange(grid.canvas_height) // 4)[:, None]
+    canvas[..., 1] = (np.arange(grid.canvas_width) // 4)[None, :]
+    tiles = cut_tiles(canvas, grid)
+    assert tiles.shape == (grid.count, 224, 224, 3)
+    corners = [(int(tile[0, 0, 1]), int(tile[0, 0, 0])) for tile in tiles]
+    assert corners == [(x // 4, y // 4) for y in grid.tops for x in grid.lefts]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (640, 480), (37, 2000)])
+@pytest.mark.parametrize("cubic", [False, True])
+def test_a_canvas_has_the_grid_s_size_and_the_image_s_colour(
+    size: tuple[int, int], cubic: bool
+) -> None:
+    width, height = size
+    image = np.full((height, width, 3), (10, 120, 240), np.uint8)
+    grid = default_grid(width, height, budget=40)
+    canvas = make_canvas(image, grid, cubic=cubic)
+    assert canvas.shape == (grid.canvas_height, grid.canvas_width, 3)
+    assert (canvas == (10, 120, 240)).all()
+
+
+def test_shrinking_averages_instead_of_skipping() -> None:
+    image = np.zeros((4480, 4480, 3), np.uint8)
+    image[:, ::2] = 255
+    canvas = make_canvas(image, default_grid(4480, 4480, budget=4))
+    assert canvas.std() < 10
+    assert abs(float(canvas.mean()) - 127.5) < 2
