@@ -1,1 +1,12 @@
-"""From (image, prompt) to an image that keeps what the prompt asks for and is soft elsewhere."""
+"""From (image, prompt) to an image that keeps what the prompt asks for and is soft elsewhere.
+
+`prompt` distils what to look for, `tiling` cuts the scoring canvas, `relevance` turns similarities
+into relevance, `allocation` relevance into sigma, `smoothing` sigma into pixels; `assembly` is all
+of that behind one call, `report` the account of it and `heatmap` that account as a picture.
+"""
+
+from edge_daemon.prefilter.assembly import Prefilter
+from edge_daemon.prefilter.plan import Plan, Scores
+from edge_daemon.prefilter.report import Report
+
+__all__ = ["Plan", "Prefilter", "Report", "Scores"]

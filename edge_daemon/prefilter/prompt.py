@@ -256,7 +256,7 @@ def _has_content(word: str, tagged: Tagged) -> bool:
 
 def _choose(units: Sequence[_Unit], token_count: TokenCount, token_budget: int) -> list[_Unit]:
     """The units that fit the budget, by rank; returned in their original order."""
-    # Each unit takes a token or more; a few times the budget leaves room for passing over long ones.
+    # Each unit takes a token or more; a few times the budget leaves room for passing over some.
     ranked = sorted(units, key=lambda unit: unit.rank)[: 4 * token_budget]
     chosen: list[_Unit] = []
     for unit in ranked:

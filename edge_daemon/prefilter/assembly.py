@@ -1,0 +1,237 @@
+"""The prefilter: (image, prompt) to an image that keeps what the prompt asks for.
+
+Three stages, so that a service can put the tiles of several frames into one encoder call: `plan`
+(prompts distilled, tiles cut), `score` (the encoders), `smooth` (relevance, sigma, pixels). Calling
+the prefilter does all three for one picture.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_daemon.errors import BadPixelsError
+from edge_daemon.prefilter.plan import Plan, Scores, Spending
+from edge_daemon.prefilter.prompt import Distilled, check_prompt, distil
+from edge_daemon.prefilter.regions import boxes_of, veil
+from edge_daemon.prefilter.relevance import block_relevance, tile_relevance
+from edge_daemon.prefilter.report import Report, make_report
+from edge_daemon.prefilter.smoothing import Smoothed, smooth_blocks, smooth_continuously, untouched
+from edge_daemon.prefilter.tagger import make_tagger
+from edge_daemon.prefilter.tiling import cut_tiles, default_grid, make_canvas, reference_grid
+from edge_daemon.settings import PrefilterSettings, PromptSettings
+from models import Bundle, load_bundle
+
+_REMEMBERED: Final = 256
+"""Prompts whose distillation is remembered: they repeat from frame to frame."""
+
+
+class Prefilter:
+    """Relevance by a bundle's encoders, spent as smoothing. Safe to call from several threads.
+
+    Args:
+        bundle: A loaded bundle.
+        settings: How relevance is found and spent; default `PrefilterSettings()`.
+        prompt_settings: How prompts are distilled; default `PromptSettings()`.
+
+    Raises:
+        SettingsError: The tagger is not installed, or the settings contradict the bundle.
+
+    Example:
+        >>> prefilter = Prefilter.from_bundle("nano-icons")  # doctest: +SKIP
+        >>> filtered, report = prefilter(image, "Where is the bicycle?")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        settings: PrefilterSettings | None = None,
+        prompt_settings: PromptSettings | None = None,
+    ) -> None:
+        self.bundle = bundle
+        self.settings = settings or PrefilterSettings()
+        self.prompt_settings = prompt_settings or PromptSettings()
+        self._tagger = make_tagger(self.prompt_settings.tagger)
+        self._distilled = lru_cache(maxsize=_REMEMBERED)(self._distil)
+        # A contradiction should stop the start, not the first picture.
+        Spending.of(self.settings, bundle.manifest.recommended)
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: str | Path,
+        settings: PrefilterSettings | None = None,
+        prompt_settings: PromptSettings | None = None,
+        *,
+        threads: int | None = None,
+    ) -> Prefilter:
+        """Load a bundle by name or path.
+
+        Args:
+            bundle: The name of a packaged bundle, or the path of one.
+            settings: See the class.
+            prompt_settings: See the class.
+            threads: Threads of the encoders; `None` leaves the choice to the bundle's loader.
+
+        Raises:
+            models.BundleError: The bundle is missing, damaged or mismatched.
+            SettingsError: See the class.
+        """
+        return cls(load_bundle(bundle, threads=threads), settings, prompt_settings)
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        prompt: str | Sequence[str],
+        settings: PrefilterSettings | None = None,
+    ) -> tuple[NDArray[np.uint8], Report]:
+        """Filter one picture.
+
+        Args:
+            image: uint8 (H, W, 3) sRGB; not written to.
+            prompt: One prompt, or several, which are combined by the maximum of their relevance.
+                Without any text in it nothing is smoothed, and the report says so.
+            settings: For this picture instead of the prefilter's own.
+
+        Returns:
+            The filtered picture, a new uint8 array of the image's size (of the canvas's size in
+            reference mode), and the account of it.
+
+        Raises:
+            BadPixelsError: Not a uint8 (H, W, 3) array with pixels in it.
+            PromptError: A prompt that is no text, or too long.
+            SettingsError: `settings` contradict the bundle.
+            UnsupportedError: Too many tiles in reference mode.
+        """
+        plan = self.plan(image, prompt, settings)
+        (scores,) = self.score([plan])
+        return self.smooth(image, plan, scores)
+
+    def plan(
+        self,
+        image: NDArray[np.uint8],
+        prompts: str | Sequence[str],
+        settings: PrefilterSettings | None = None,
+    ) -> Plan:
+        """Distil the prompts and cut the tiles. Arguments and errors are those of `__call__`."""
+        _check_image(image)
+        settings = settings or self.settings
+        spending = Spending.of(settings, self.bundle.manifest.recommended)
+        height, width = image.shape[:2]
+        timings: dict[str, float] = {}
+        with _timed(timings, "distil"):
+            given = (prompts,) if isinstance(prompts, str) else tuple(prompts)
+            for prompt in given:
+                check_prompt(prompt, self.prompt_settings.max_bytes)
+            distilled = tuple(self._distilled(prompt) for prompt in given)
+            texts = tuple(dict.fromkeys(one.text for one in distilled if one.text))
+        side = self.bundle.tile_size
+        grid = None
+        tiles = np.empty((0, side, side, 3), np.uint8)
+        with _timed(timings, "canvas"):
+            if texts:
+                released = settings.mode == "reference"
+                if released:
+                    grid = reference_grid(width, height, tile_size=side)
+                else:
+                    grid = default_grid(width, height, budget=settings.tile_budget, tile_size=side)
+                veiled = veil(image, boxes_of(spending.mask, height, width))
+                tiles = cut_tiles(make_canvas(veiled, grid, cubic=released), grid)
+        return Plan(width, height, distilled, texts, grid, tiles, spending, timings)
+
+    def score(self, plans: Sequence[Plan]) -> list[Scores]:
+        """Score the tiles of several pictures in one call of the image encoder.
+
+        Returns:
+            One result per plan, in order.
+        """
+        texts = list(dict.fromkeys(text for plan in plans for text in plan.texts))
+        if not texts:
+            return [Scores(np.empty((0, 0), np.float32), 0.0) for _ in plans]
+        started = time.perf_counter()
+        embedded = dict(zip(texts, self.bundle.encode_texts(texts), strict=True))
+        tiles = self.bundle.encode_tiles(np.concatenate([plan.tiles for plan in plans]))
+        encode_ms = (time.perf_counter() - started) * 1e3
+        scores: list[Scores] = []
+        for plan in plans:
+            own, tiles = tiles[: len(plan.tiles)], tiles[len(plan.tiles) :]
+            values = np.zeros((len(plan.texts), len(own)), np.float32)
+            for row, text in zip(values, plan.texts, strict=True):
+                row[:] = own @ embedded[text]
+            scores.append(Scores(values, encode_ms))
+        return scores
+
+    def smooth(
+        self, image: NDArray[np.uint8], plan: Plan, scores: Scores
+    ) -> tuple[NDArray[np.uint8], Report]:
+        """Smooth the picture that `plan` was made of, by the scores of its tiles.
+
+        Args:
+            image: The picture that was given to `plan`.
+            plan: What `plan` made of it.
+            scores: What `score` found for it.
+
+        Returns:
+            See `__call__`.
+
+        Raises:
+            BadPixelsError: The image is not of the planned size.
+        """
+        _check_image(image)
+        if image.shape[:2] != (plan.height, plan.width):
+            raise BadPixelsError(
+                f"the plan was made for {plan.width}x{plan.height} pixels",
+                value=image.shape,
+                remedy="pass the picture that was planned",
+            )
+        timings = dict(plan.timings_ms)
+        # Veiled anew rather than kept: a plan that waits for its turn holds no picture.
+        veiled = veil(image, boxes_of(plan.spending.mask, plan.height, plan.width))
+        if plan.grid is None:
+            relevance = np.zeros((0, 0))
+            smoothed = untouched(veiled, plan)
+        else:
+            timings["encode"] = scores.encode_ms
+            with _timed(timings, "smooth"):
+                relevance = tile_relevance(scores.values, plan.spending.sharpness)
+                blocks = block_relevance(relevance, plan.grid).max(axis=0)
+                smoothed = _smoothed(veiled, blocks, plan)
+        report = make_report(plan, scores, relevance, smoothed, self.bundle.manifest, timings)
+        return smoothed.pixels, report
+
+    def _distil(self, prompt: str) -> Distilled:
+        return distil(
+            prompt,
+            tagger=self._tagger,
+            token_count=self.bundle.token_count,
+            token_budget=self.bundle.token_budget,
+        )
+
+
+def _smoothed(veiled: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
+    if plan.spending.mode == "reference":
+        return smooth_blocks(veiled, blocks, plan)
+    return smooth_continuously(veiled, blocks, plan)
+
+
+def _check_image(image: NDArray[np.uint8]) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise BadPixelsError(
+            "the prefilter takes uint8 pixels of shape (height, width, 3)",
+            value=f"{image.dtype} {image.shape}",
+            remedy="convert the picture with edge_daemon.pictures first",
+        )
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Generator[None, None, None]:
+    started = time.perf_counter()
+    yield
+    timings[stage] = (time.perf_counter() - started) * 1e3

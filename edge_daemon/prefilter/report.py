@@ -1,0 +1,218 @@
+"""What the prefilter did to one picture, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_daemon.prefilter.plan import Plan, Scores
+from edge_daemon.prefilter.prompt import NOTE_EMPTY, Distilled
+from edge_daemon.prefilter.regions import boxes_of
+from edge_daemon.prefilter.smoothing import Smoothed
+from kernels import KEEP_SIGMA
+from models import Manifest
+
+
+@dataclass(frozen=True)
+class TileScore:
+    """One tile; `scores` and `relevances` hold a number per prompt that was scored."""
+
+    box: tuple[int, int, int, int]
+    """x, y, width, height in source pixels."""
+    scores: tuple[float, ...]
+    """Cosine similarity of tile and prompt, -1..1."""
+    relevances: tuple[float, ...]
+    """r: a mean of 1 over the tiles, for each prompt."""
+
+    @property
+    def relevance(self) -> float:
+        """The largest over the prompts."""
+        return max(self.relevances)
+
+
+@dataclass(frozen=True)
+class SigmaSummary:
+    """The sigma map in source pixels, and how much of the picture it leaves alone.
+
+    Mean and shares are measured on at most 256x256 evenly spread pixels.
+    """
+
+    minimum: float
+    mean: float
+    maximum: float
+    kept_share: float
+    """Share of pixels that equal the source bit for bit, 0..1."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The account of one picture. `to_dict` leaves the two maps out."""
+
+    mode: str
+    bundle: str
+    notice: str
+    """The bundle's caveat, to be shown wherever this result is shown; empty if there is none."""
+    notes: tuple[str, ...]
+    """What a reader should know, e.g. that there was no filtering, and why."""
+    prompts: tuple[Distilled, ...]
+    """As given, empty ones included."""
+    source_size: tuple[int, int]
+    """Width and height in pixels."""
+    output_size: tuple[int, int]
+    """Width and height of the filtered picture: the source's, but for reference mode."""
+    sharpness: float
+    """lambda of the softmax."""
+    mapping: str
+    sigma_range: tuple[float, float]
+    """sigma_min and sigma_max in pixels, as asked for."""
+    grid: tuple[int, int]
+    """Tile columns and rows; 0 and 0 without filtering."""
+    canvas_size: tuple[int, int]
+    """Width and height of the scoring canvas in pixels; 0 and 0 without filtering."""
+    tiles: tuple[TileScore, ...]
+    """Row by row from the top left."""
+    sigma: SigmaSummary
+    masked_share: float
+    """Share of pixels in masked regions, 0..1."""
+    timings_ms: dict[str, float]
+    """Wall-clock milliseconds per stage: distil, canvas, encode, smooth; without filtering only
+    the first two. `encode` is the whole encoder call, shared with the other frames of its batch."""
+    relevance_map: NDArray[np.float32] = field(repr=False, compare=False)
+    """(block rows, block columns), maximum over the prompts; (1, 1) of ones without filtering."""
+    sigma_map: NDArray[np.float32] = field(repr=False, compare=False)
+    """The sigma map at no more than 256x256 evenly spread pixels."""
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a prompt was scored at all."""
+        return bool(self.tiles)
+
+    def top_tile(self) -> TileScore | None:
+        """The tile with the highest relevance; `None` without filtering."""
+        return max(self.tiles, key=lambda tile: tile.relevance, default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; sizes in pixels, `[width, height]`; boxes `[x, y, width, height]`."""
+        return {
+            "mode": self.mode,
+            "bundle": self.bundle,
+            "notice": self.notice,
+            "notes": list(self.notes),
+            "prompts": [_prompt(prompt) for prompt in self.prompts],
+            "source_size": list(self.source_size),
+            "output_size": list(self.output_size),
+            "lambda": self.sharpness,
+            "mapping": self.mapping,
+            "sigma_range_px": list(self.sigma_range),
+            "grid": list(self.grid),
+            "canvas_size": list(self.canvas_size),
+            "tiles": [
+                {
+                    "box": list(tile.box),
+                    "scores": [round(score, 4) for score in tile.scores],
+                    "relevances": [round(relevance, 4) for relevance in tile.relevances],
+                }
+                for tile in self.tiles
+            ],
+            "sigma_px": {
+                "min": round(self.sigma.minimum, 4),
+                "mean": round(self.sigma.mean, 4),
+                "max": round(self.sigma.maximum, 4),
+            },
+            "kept_share": round(self.sigma.kept_share, 4),
+            "masked_share": round(self.masked_share, 4),
+            "timings_ms": {stage: round(spent, 3) for stage, spent in self.timings_ms.items()},
+        }
+
+
+def make_report(
+    plan: Plan,
+    scores: Scores,
+    relevance: NDArray[np.float64],
+    smoothed: Smoothed,
+    manifest: Manifest,
+    timings_ms: dict[str, float],
+) -> Report:
+    """Put the account together.
+
+    Args:
+        plan: Of the picture.
+        scores: float32 (texts, tiles) inside.
+        relevance: float64 (texts, tiles).
+        smoothed: The result.
+        manifest: Of the bundle that scored.
+        timings_ms: Of all stages.
+    """
+    spending, grid = plan.spending, plan.grid
+    masked = np.zeros((plan.height, plan.width), np.bool_) if spending.mask else None
+    if masked is not None:
+        for x, y, width, height in boxes_of(spending.mask, plan.height, plan.width):
+            masked[y : y + height, x : x + width] = True
+    height, width = smoothed.pixels.shape[:2]
+    return Report(
+        mode=spending.mode,
+        bundle=manifest.name,
+        notice=manifest.notice,
+        notes=_notes(plan, (width, height)),
+        prompts=plan.prompts,
+        source_size=(plan.width, plan.height),
+        output_size=(width, height),
+        sharpness=spending.sharpness,
+        mapping=spending.mapping,
+        sigma_range=(spending.sigma_min, spending.sigma_max),
+        grid=(len(grid.lefts), len(grid.tops)) if grid else (0, 0),
+        canvas_size=(grid.canvas_width, grid.canvas_height) if grid else (0, 0),
+        tiles=tuple(
+            TileScore(
+                box,
+                tuple(float(score) for score in scores.values[:, i]),
+                tuple(float(r) for r in relevance[:, i]),
+            )
+            for i, box in enumerate(grid.boxes() if grid else ())
+        ),
+        sigma=SigmaSummary(
+            minimum=smoothed.sigma_bounds[0],
+            mean=float(smoothed.sigma_map.mean()),
+            maximum=smoothed.sigma_bounds[1],
+            kept_share=smoothed.kept_share,
+        ),
+        masked_share=0.0 if masked is None else float(masked.mean()),
+        timings_ms=timings_ms,
+        relevance_map=smoothed.relevance_map,
+        sigma_map=smoothed.sigma_map,
+    )
+
+
+def _notes(plan: Plan, output_size: tuple[int, int]) -> tuple[str, ...]:
+    notes: list[str] = []
+    if plan.grid is None:
+        notes.append(NOTE_EMPTY)
+    else:
+        notes += [prompt.note for prompt in plan.prompts if prompt.note]
+        if plan.spending.mode == "default" and plan.spending.sigma_min > KEEP_SIGMA:
+            notes.append(
+                f"sigma_min is above {KEEP_SIGMA} px: relevant pixels are softened a little too"
+            )
+    if output_size != (plan.width, plan.height):
+        ratio = output_size[0] * output_size[1] / (plan.width * plan.height)
+        notes.append(
+            f"reference mode sends the stretched canvas, {ratio:.2f} times the source's pixels; "
+            "rates count source pixels"
+        )
+    return tuple(dict.fromkeys(notes))
+
+
+def _prompt(prompt: Distilled) -> dict[str, Any]:
+    return {
+        "raw": prompt.raw,
+        "text": prompt.text,
+        "tokens": prompt.tokens,
+        "kept": [{"text": w.text, "lemma": w.lemma, "pos": w.pos} for w in prompt.kept],
+        "dropped": list(prompt.dropped),
+        "removed_phrases": list(prompt.removed_phrases),
+        "options": [{"letter": one.letter, "text": one.text} for one in prompt.options],
+        "note": prompt.note,
+    }

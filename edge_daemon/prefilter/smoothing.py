@@ -1,0 +1,110 @@
+"""The last stage: relevance of blocks spent on pixels, in either mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_daemon.prefilter.allocation import coarse_sigma, sigma_of, with_regions
+from edge_daemon.prefilter.plan import Plan
+from edge_daemon.prefilter.reference import blur_blocks
+from edge_daemon.prefilter.regions import boxes_of
+from edge_daemon.prefilter.tiling import make_canvas
+from kernels import KEEP_SIGMA, CoarseSigma, varying_gaussian
+
+SAMPLES: Final = 256
+"""Most samples of the sigma map along an axis, for the report."""
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """The filtered pixels and what became of the relevance."""
+
+    pixels: NDArray[np.uint8]
+    """uint8 (H, W, 3), never the caller's own array."""
+    relevance_map: NDArray[np.float32]
+    """(block rows, block columns)."""
+    sigma_map: NDArray[np.float32]
+    """Sigma in source pixels at `SAMPLES` x `SAMPLES` evenly spread pixels at most."""
+    sigma_bounds: tuple[float, float]
+    """Least and largest sigma of the whole map."""
+
+    @property
+    def kept_share(self) -> float:
+        """Share of pixels with a sigma that leaves them bit-exact, by the samples."""
+        return float(np.mean(self.sigma_map <= KEEP_SIGMA))
+
+
+def smooth_continuously(
+    image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan
+) -> Smoothed:
+    """Default mode: source pixels under a sigma map without seams."""
+    spending, height, width = plan.spending, plan.height, plan.width
+    sigma = coarse_sigma(
+        blocks,
+        height,
+        width,
+        sigma_min=spending.sigma_min,
+        sigma_max=spending.sigma_max,
+        mapping=spending.mapping,
+    )
+    rows, columns = min(height, SAMPLES), min(width, SAMPLES)
+    if spending.keep or spending.mask:
+        full = with_regions(
+            sigma,
+            height,
+            width,
+            keep=boxes_of(spending.keep, height, width),
+            mask=boxes_of(spending.mask, height, width),
+            sigma_max=spending.sigma_max,
+        )
+        sampled = full[np.ix_(_spread(rows, height), _spread(columns, width))]
+        values, pixels = full, varying_gaussian(image, full)
+    else:
+        sampled = CoarseSigma.covering(sigma.values, rows, columns).materialise(rows, columns)
+        values, pixels = sigma.values, varying_gaussian(image, sigma)
+    bounds = (float(values.min()), float(values.max()))
+    return Smoothed(pixels, blocks.astype(np.float32), sampled, bounds)
+
+
+def smooth_blocks(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
+    """Reference mode: canvas pixels, block by block, relevance not clamped.
+
+    The report's sigma is the nominal one in pixels of the canvas.
+    """
+    assert plan.grid is not None
+    spending = plan.spending
+    nominal = sigma_of(
+        blocks,
+        sigma_min=spending.sigma_min,
+        sigma_max=spending.sigma_max,
+        mapping=spending.mapping,
+    )
+    pixels = blur_blocks(make_canvas(image, plan.grid, cubic=True), nominal)
+    shown = np.maximum(nominal, 0.0).astype(np.float32)
+    rows, columns = min(plan.height, SAMPLES), min(plan.width, SAMPLES)
+    sampled = shown[np.ix_(_spread(rows, blocks.shape[0]), _spread(columns, blocks.shape[1]))]
+    _mark_masks(sampled, plan)
+    bounds = (float(shown.min()), float(shown.max()))
+    return Smoothed(pixels, blocks.astype(np.float32), sampled, bounds)
+
+
+def untouched(image: NDArray[np.uint8], plan: Plan) -> Smoothed:
+    """Without a prompt: every pixel as it is, masked regions veiled already."""
+    zeros = np.zeros((min(plan.height, SAMPLES), min(plan.width, SAMPLES)), np.float32)
+    _mark_masks(zeros, plan)
+    return Smoothed(np.array(image), np.ones((1, 1), np.float32), zeros, (0.0, float(zeros.max())))
+
+
+def _mark_masks(sampled: NDArray[np.float32], plan: Plan) -> None:
+    """Show masked regions as softened most, where no sigma map says it."""
+    for x, y, width, height in boxes_of(plan.spending.mask, *sampled.shape):
+        sampled[y : y + height, x : x + width] = plan.spending.sigma_max
+
+
+def _spread(samples: int, length: int) -> NDArray[np.intp]:
+    """Indices of evenly spread samples."""
+    return ((np.arange(samples) + 0.5) * (length / samples)).astype(np.intp)
