@@ -67,13 +67,13 @@ padding: 0 1.5rem }
 h1 { margin-bottom: .2rem } h2 { margin: 3rem 0 .3rem; border-top: 1px solid var(--line);
 padding-top: 1.5rem } .lead { max-width: 60rem } .notice { background: var(--soft);
 border-left: 4px solid #c80; padding: .6rem 1rem; max-width: 60rem }
-.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: .8rem }
+.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: .8rem }
 figure { margin: 0 } img { width: 100%; display: block; border-radius: 4px }
 figcaption { font-size: .85rem; opacity: .8; padding-top: .2rem }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .9rem; border-bottom: 1px solid var(--line); text-align: right }
 th:first-child, td:first-child { text-align: left } .saving { color: var(--good); font-weight: 600 }
-q { font-style: italic } .tables { display: flex; flex-wrap: wrap; gap: 0 3rem }
+q { font-style: italic } .tables { display: flex; flex-wrap: wrap; gap: 0 3rem; align-items: start }
 """
 
 
