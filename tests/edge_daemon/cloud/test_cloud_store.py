@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_daemon.cloud.store import LOG_NAME, Store
+from edge_daemon.errors import StorageError
+from edge_daemon.wire import Envelope, seal
+
+
+def envelope(sequence: int, client: str = "cam", bitstream: bytes = b"bits") -> Envelope:
+    return seal(
+        bitstream,
+        client=client,
+        sequence=sequence,
+        mode="plain",
+        prompts=["Где?"],
+        codec={"id": "jpeg"},
+        width=1,
+        height=1,
+        source_bytes=3,
+        relevance=None,
+        timings_ms={},
+    )
+
+
+def lines(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (directory / LOG_NAME).read_text("utf-8").splitlines()]
+
+
+def test_a_picture_and_its_line(tmp_path: Path) -> None:
+    store = Store(tmp_path / "new" / "place", 10)
+    path = store.add(envelope(7), b"png", 99)
+    assert path.read_bytes() == b"png"
+    assert path == tmp_path / "new" / "place" / "cam" / "7.png"
+    (line,) = lines(tmp_path / "new" / "place")
+    assert (line["client"], line["sequence"], line["picture"]) == ("cam", 7, "cam/7.png")
+    assert (line["prompts"], line["envelope_bytes"], line["bitstream_bytes"]) == (["Где?"], 99, 4)
+    assert store.digest_of(("cam", 7)) == line["bitstream_sha256"]
+    assert store.digest_of(("cam", 8)) is None
+    store.close()
+
+
+def test_the_log_is_the_memory(tmp_path: Path) -> None:
+    first = Store(tmp_path, 10)
+    first.add(envelope(1), b"", 0)
+    first.add(envelope(1, client="other"), b"", 0)
+    first.close()
+    again = Store(tmp_path, 10)
+    assert len(again) == 2
+    assert again.digest_of(("cam", 1)) == envelope(1).header.bitstream_sha256
+    again.add(envelope(2), b"", 0)
+    again.close()
+    assert [line["sequence"] for line in lines(tmp_path)] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"client":"cam","sequence":2', b'{"client":"cam"}'])
+def test_a_line_that_a_crash_tore_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    first = Store(tmp_path, 10)
+    first.add(envelope(1), b"", 0)
+    first.close()
+    with (tmp_path / LOG_NAME).open("ab") as log:
+        log.write(torn)
+    again = Store(tmp_path, 10)
+    assert len(again) == 1
+    again.add(envelope(2), b"", 0)
+    again.close()
+    assert [line["sequence"] for line in lines(tmp_path)] == [1, 2]
+
+
+def test_unreadable_lines_in_the_middle_are_passed_over_and_kept(tmp_path: Path) -> None:
+    good = {"client": "cam", "sequence": 1, "bitstream_sha256": "0" * 64}
+    text = b"\xff\xfe\n[]\n{}\n" + json.dumps(good).encode() + b"\n"
+    (tmp_path / LOG_NAME).write_bytes(text)
+    store = Store(tmp_path, 10)
+    assert len(store) == 1
+    store.close()
+    assert (tmp_path / LOG_NAME).read_bytes() == text
+
+
+def test_only_the_latest_frames_are_remembered(tmp_path: Path) -> None:
+    store = Store(tmp_path, 2)
+    for sequence in range(4):
+        store.add(envelope(sequence), b"", 0)
+    assert [sequence for sequence in range(4) if store.digest_of(("cam", sequence))] == [2, 3]
+    store.close()
+
+
+def test_a_line_that_did_not_fit_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path, 10)
+    store.add(envelope(1), b"", 0)
+    whole = (tmp_path / LOG_NAME).read_bytes()
+    real = os.write
+    room = 20
+
+    def full_disk(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        if room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real(descriptor, data[:room])
+        room -= written
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_daemon.cloud.store.os.write", full_disk)
+        with pytest.raises(StorageError, match="No space left") as caught:
+            store.add(envelope(2), b"", 0)
+    assert caught.value.retry_after_s is not None
+    assert (tmp_path / LOG_NAME).read_bytes() == whole
+    assert store.digest_of(("cam", 2)) is None
+    store.add(envelope(2), b"", 0)
+    assert [line["sequence"] for line in lines(tmp_path)] == [1, 2]
+    store.close()
+
+
+def test_a_picture_that_did_not_fit_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path, 10)
+
+    def full_disk(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edge_daemon.cloud.store.os.fsync", full_disk)
+    with pytest.raises(StorageError, match="No space left"):
+        store.add(envelope(1), b"png", 0)
+    assert list((tmp_path / "cam").iterdir()) == []
+    assert lines(tmp_path) == []
+    store.close()
+
+
+def test_two_receivers_do_not_share_a_directory(tmp_path: Path) -> None:
+    store = Store(tmp_path, 10)
+    with pytest.raises(StorageError, match="another receiver"):
+        Store(tmp_path, 10)
+    store.close()
+    Store(tmp_path, 10).close()
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file/below"):
+        Store(tmp_path / "file" / "below", 10)
+
+
+def test_threads_write_whole_lines(tmp_path: Path) -> None:
+    store = Store(tmp_path, 100)
+
+    def write(start: int) -> None:
+        for sequence in range(start, start + 10):
+            store.add(envelope(sequence), b"", 0)
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (0, 10, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+    assert sorted(line["sequence"] for line in lines(tmp_path)) == list(range(30))
