@@ -11,9 +11,10 @@ help:            ## this list
 
 setup: $(VENV)/.installed  ## .venv with the daemon in it
 
-$(VENV)/.installed: pyproject.toml setup.py $(wildcard kernels/*.c kernels/*.h)
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard kernels/csrc/*.c kernels/csrc/*.h)
 	PYTHON=$(PYTHON) deploy/prepare.sh $(VENV)
 	$(BIN)/pip install --quiet --editable .
+	$(BIN)/python -m kernels
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed

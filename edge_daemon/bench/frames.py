@@ -42,11 +42,9 @@ def main(
     for width, height in track(SIZES, "sizes", console=Console(stderr=True), transient=True):
         scene = make_scene(1, width=width, height=height)
         sizes[f"{width}x{height}"] = _measure(prefilter, scene, rounds)
-    table = Table(
-        title=f"Bundle {prefilter.bundle.manifest.name}: milliseconds per frame, median of {rounds}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
+    name = prefilter.bundle.manifest.name
+    title = f"Bundle {name}: milliseconds per frame, median of {rounds}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("what")
     for size in sizes:
         table.add_column(size, justify="right")
