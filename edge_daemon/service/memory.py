@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import zlib
 from collections import OrderedDict
@@ -101,13 +102,10 @@ class Memory:
         """The frame failed; a repeat is done anew."""
         self._take_out(key).outcome.set_exception(error)
 
-    async def idle(self, patience_s: float) -> bool:
-        """Waits a bounded time until no frame is in work; False if some still are."""
-        try:
+    async def idle(self, patience_s: float) -> None:
+        """Waits a bounded time until no frame is in work."""
+        with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._idle.wait(), patience_s)
-        except asyncio.TimeoutError:
-            return False
-        return True
 
     def abandon(self, error: Exception) -> int:
         """Fails all that is still in work; returns how many frames that is."""
