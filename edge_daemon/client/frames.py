@@ -138,7 +138,14 @@ class FrameWriter:
                 "return_bitstream": return_bitstream,
             },
         )
-        return Outgoing(number, pack(header, payload))
+        try:
+            return Outgoing(number, pack(header, payload))
+        except (TypeError, ValueError) as mistake:
+            raise MessageError(
+                "the prompt or the codec cannot be written as JSON",
+                value=Verbatim(mistake),
+                remedy="use whole characters, finite numbers, lists and objects",
+            ) from mistake
 
 
 def _payload(image: Image) -> tuple[bytes | memoryview, dict[str, Any] | None]:

@@ -116,15 +116,15 @@ class Front:
             outcome = await asyncio.shield(entry.outcome)
             if header.ack == "delivered":
                 await _delivered(outcome, allowed_s - (time.monotonic() - begun), allowed_s)
+            result = ResultHeader.model_validate(
+                {**outcome.facts, "ack": _level(outcome), "duplicate": repeated}
+            )
+            payload = [outcome.envelope] if header.return_bitstream else []
+            await self._send(route, result, *payload)
         except Exception as mistake:
             await self._refuse(route, Address(header.client, header.sequence), mistake)
-            return
         finally:
             entry.waiting -= 1
-        result = ResultHeader.model_validate(
-            {**outcome.facts, "ack": _level(outcome), "duplicate": repeated}
-        )
-        await self._send(route, result, *([outcome.envelope] if header.return_bitstream else []))
 
     async def _refuse(self, route: bytes, address: Address, mistake: Exception) -> None:
         if isinstance(mistake, EdgeError):

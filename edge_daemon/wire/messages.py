@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from edge_daemon.errors import EdgeError, MessageError, Verbatim, VersionError, error_from_fields
+from edge_daemon.errors import EdgeError, MessageError, VersionError, error_from_fields
 from edge_daemon.wire.headers import (
     VERSION,
     AckHeader,
@@ -80,17 +80,10 @@ def pack(header: BaseModel, *payload: bytes | memoryview) -> list[bytes | memory
     """The parts of a message, to send as one multipart.
 
     Raises:
-        MessageError: A field cannot be written as JSON.
+        TypeError: A field holds something that JSON has no form for.
+        ValueError: A number is not finite, or a string holds half of a surrogate pair.
     """
-    try:
-        packed = dump_object(header.model_dump(mode="python"))
-    except (TypeError, ValueError) as mistake:
-        raise MessageError(
-            "the header cannot be written as JSON",
-            value=Verbatim(mistake),
-            remedy="use strings, finite numbers, lists and objects",
-        ) from mistake
-    return [packed, *payload]
+    return [dump_object(header.model_dump(mode="python")), *payload]
 
 
 def read_request(

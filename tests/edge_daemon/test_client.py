@@ -159,6 +159,23 @@ def test_other_arrays_are_refused_before_they_are_sent(client: Client, image: An
         client.send(image, "")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prompt": "half \ud83d"},
+        {"prompt": "x", "codec": {"quality": float("nan")}},
+        {"prompt": "x", "codec": {"quality": {1, 2}}},
+        {"prompt": "x", "deadline_s": -1.0},
+        {"prompt": "x", "sequence": -1},
+    ],
+)
+def test_what_cannot_be_said_is_refused_before_it_is_sent(
+    client: Client, options: dict[str, Any]
+) -> None:
+    with pytest.raises(MessageError):
+        client.send(b"", **options)
+
+
 def test_numbers_go_up_and_are_not_used_again_after_a_restart(endpoint: str) -> None:
     with Daemon(endpoint, lambda header, _: [result(header)]) as daemon:
         for _ in range(2):

@@ -14,7 +14,7 @@ import pytest
 
 from edge_daemon.client import AsyncClient, Result
 from edge_daemon.errors import BusyError, DeadlineError, InternalError, LinkError
-from edge_daemon.prefilter import Plan, Prefilter, Scores
+from edge_daemon.prefilter import Plan, Prefilter, Report, Scores
 from edge_daemon.service import Daemon
 from edge_daemon.settings import Settings
 from edge_daemon.wire import unpack_envelope
@@ -144,6 +144,20 @@ async def test_a_frame_that_fails_in_a_batch_costs_itself_only(
     defects = [record for record in caplog.records if "event=defect" in record.message]
     assert len(defects) == 1
     assert defects[0].exc_info is not None
+
+
+async def test_a_result_that_cannot_be_written_is_answered_all_the_same(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Report.to_dict
+
+    def poisoned(report: Report) -> dict[str, Any]:
+        return whole(report) | {"x": float("nan")}
+
+    monkeypatch.setattr(Report, "to_dict", poisoned)
+    async with running(gate) as (_, client):
+        with pytest.raises(InternalError, match="ValueError"):
+            await send(client)
 
 
 async def test_a_full_queue_is_busy_and_what_was_let_in_is_done(gate: Gate) -> None:
