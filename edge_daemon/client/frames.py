@@ -207,14 +207,14 @@ def no_answer(endpoint: str, waited_s: float, *, alive: bool) -> LinkError:
     """The error for a wait that ended without an answer."""
     if alive:
         return LinkError(
-            f"the daemon at {endpoint} is alive but did not answer",
-            value=Verbatim(f"{waited_s:.1f} s waited"),
+            f"the daemon is alive but did not answer within {waited_s:.1f} s",
+            value=Verbatim(endpoint),
             remedy="wait longer (timeout_s), or ask its status for what it is busy with",
             retry_after_s=waited_s,
         )
     return LinkError(
-        f"no daemon answered at {endpoint}",
-        value=Verbatim(f"{waited_s:.1f} s waited"),
+        f"no daemon answered within {waited_s:.1f} s",
+        value=Verbatim(endpoint),
         remedy="start one there (edge-daemon serve), or correct the endpoint",
         retry_after_s=waited_s,
     )
