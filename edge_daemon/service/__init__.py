@@ -5,5 +5,6 @@
 """
 
 from edge_daemon.service.daemon import Daemon, check, run
+from edge_daemon.service.stages import relevance_summary
 
-__all__ = ["Daemon", "check", "run"]
+__all__ = ["Daemon", "check", "relevance_summary", "run"]
