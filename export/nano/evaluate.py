@@ -45,6 +45,11 @@ class Counts:
     scenes: int = 60
 
 
+def _cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Every row of `one` with every row of `other`."""
+    return np.einsum("nd,md->nm", one, other)
+
+
 def _share(hits: int, of: int) -> float:
     return round(hits / of, 4)
 
@@ -62,9 +67,8 @@ def _tiles(
     for start in range(0, len(concepts), 100):
         shown = np.array(concepts[start : start + 100])
         pictures = np.stack([tile(shelf, int(one), size, pool, rng) for one in shown])
-        order: NDArray[np.intp] = np.argsort(-(bundle.encode_tiles(pictures) @ names.T), axis=1)[
-            :, :5
-        ]
+        distances = -_cosines(bundle.encode_tiles(pictures), names)
+        order = np.argsort(distances, axis=1)[:, :5]
         hits = order == shown[:, None]
         first += int(hits[:, 0].sum())
         five += int(hits.any(1).sum())

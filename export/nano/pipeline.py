@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import tempfile
@@ -146,7 +147,7 @@ def _record(
         "packages": packages,
         "photographs": "those that ship with scikit-image",
         "image": {
-            "recipe": state["recipe"],
+            "recipe": json.loads(json.dumps(state["recipe"])),
             "pictures": progress["pictures"],
             "steps": progress["steps"],
             "minutes": round(progress["seconds"] / 60, 1),

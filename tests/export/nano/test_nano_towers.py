@@ -38,7 +38,7 @@ def test_pictures_composed_small_look_like_reduced_ones() -> None:
     icon = np.zeros((96, 96, 4), np.uint8)
     cv2.circle(icon, (48, 48), 40, (230, 40, 60, 255), -1)
     cv2.rectangle(icon, (30, 40), (60, 56), (20, 20, 20, 255), -1)
-    difference = []
+    difference: list[float] = []
     for _ in range(5):
         centre, share = rng.uniform(0.3, 0.7, 2), rng.uniform(0.4, 0.7)
         large = np.full((TILE_SIZE, TILE_SIZE, 3), 128, np.uint8)
@@ -50,9 +50,9 @@ def test_pictures_composed_small_look_like_reduced_ones() -> None:
         matrix = reduction_matrix(TILE_SIZE, side)
         whole = normalised(torch.from_numpy(large[None]))
         reduced = matrix @ whole @ matrix.T
-        difference.append((reduced - normalised(torch.from_numpy(small[None]))).abs().mean())
+        difference.append((reduced - normalised(torch.from_numpy(small[None]))).abs().mean().item())
     # In units of the normalised pixels, whose whole range is 4.
-    assert float(max(difference)) < 0.06
+    assert max(difference) < 0.06
 
 
 def test_the_image_tower_reduces_the_tile_itself() -> None:
