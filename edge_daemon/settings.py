@@ -82,8 +82,12 @@ class PrefilterSettings(Strict):
     tile_budget: int = Field(
         default=40, ge=4, le=512, description="most tiles that one picture is cut into"
     )
-    keep: tuple[Region, ...] = Field(default=(), description="regions that always stay sharp")
-    mask: tuple[Region, ...] = Field(default=(), description="regions that are always blurred")
+    keep: tuple[Region, ...] = Field(
+        default=(), description="regions that always stay sharp (default mode only)"
+    )
+    mask: tuple[Region, ...] = Field(
+        default=(), description="regions reduced to a few colours, whatever the prompt"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> PrefilterSettings:

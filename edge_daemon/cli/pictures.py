@@ -234,9 +234,9 @@ def _rows(data: bytes, picture: Picture, report: Report) -> dict[str, str]:
     }
     for prompt in report.prompts:
         rows[f"prompt {prompt.raw!r}"] = prompt.text or "(nothing)"
-    notes = [*picture.notes, *report.notes, *(one.note for one in report.prompts if one.note)]
+    notes = [*picture.notes, *report.notes]
     if notes:
-        rows["notes"] = "; ".join(dict.fromkeys(notes))
+        rows["notes"] = "; ".join(notes)
     sigma = report.sigma
     rows["sigma"] = (
         f"{sigma.minimum:.2f} to {sigma.maximum:.2f} px, mean {sigma.mean:.2f} px; "
