@@ -12,7 +12,7 @@ import zmq.asyncio
 from pydantic import BaseModel
 
 from edge_daemon.cloud.decoding import decode_envelope
-from edge_daemon.cloud.store import Key, Store
+from edge_daemon.cloud.store import Store
 from edge_daemon.errors import (
     BusyError,
     DecodeError,
@@ -29,6 +29,7 @@ from edge_daemon.wire import (
     AckHeader,
     Address,
     EnvelopeNotice,
+    Key,
     PongHeader,
     error_header,
     glimpse_address,

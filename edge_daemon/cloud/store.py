@@ -21,12 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_daemon.errors import StorageError
-from edge_daemon.wire import Envelope
+from edge_daemon.wire import Envelope, Key
 
 _log = logging.getLogger(__name__)
-
-Key = tuple[str, int]
-"""(client, sequence)."""
 
 LOG_NAME = "log.jsonl"
 _RETRY_AFTER_S = 5.0

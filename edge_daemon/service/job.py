@@ -12,10 +12,7 @@ from edge_daemon.codecs import Codec
 from edge_daemon.errors import DeadlineError, Verbatim
 from edge_daemon.prefilter import Plan, Scores
 from edge_daemon.uplink import Delivery
-from edge_daemon.wire import FrameHeader
-
-Key = tuple[str, int]
-"""(client, sequence)."""
+from edge_daemon.wire import FrameHeader, Key
 
 
 @dataclass

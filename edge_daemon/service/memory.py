@@ -10,8 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from edge_daemon.errors import SequenceError
-from edge_daemon.service.job import Key, Outcome
-from edge_daemon.wire import FrameHeader
+from edge_daemon.service.job import Outcome
+from edge_daemon.wire import FrameHeader, Key
 
 MOST_RESULTS = 1024
 """Results that are remembered."""

@@ -16,6 +16,5 @@ What it is not a guarantee of:
 """
 
 from edge_daemon.uplink.link import Delivery, Uplink
-from edge_daemon.uplink.window import Key
 
-__all__ = ["Delivery", "Key", "Uplink"]
+__all__ = ["Delivery", "Uplink"]

@@ -15,11 +15,12 @@ import zmq.asyncio
 
 from edge_daemon.errors import BusyError, EdgeError, LinkError, SettingsError
 from edge_daemon.settings import UplinkSettings
-from edge_daemon.uplink.window import Key, Parcel, Window
+from edge_daemon.uplink.window import Parcel, Window
 from edge_daemon.wire import (
     AckHeader,
     EnvelopeNotice,
     ErrorHeader,
+    Key,
     PingHeader,
     error_of,
     pack,

@@ -9,11 +9,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edge_daemon.wire import Key
+
 LONGEST_BACK_OFF_S = 300.0
 """Longest time between two copies of one envelope, in seconds."""
-
-Key = tuple[str, int]
-"""(client, sequence)."""
 
 
 @dataclass

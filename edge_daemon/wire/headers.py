@@ -29,6 +29,9 @@ Count = Annotated[int, Field(ge=0)]
 Side = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Milliseconds = Annotated[float, Field(ge=0.0)]
 
+Key = tuple[str, int]
+"""(client, sequence): the name of a frame, everywhere."""
+
 AckLevel = Literal["accepted", "spooled", "delivered"]
 Mode = Literal["prefilter", "plain"]
 
