@@ -183,7 +183,7 @@ async def test_a_full_queue_is_busy_and_what_was_let_in_is_done(gate: Gate) -> N
 
 
 async def test_waiting_bytes_are_bounded_too(gate: Gate) -> None:
-    limits = {"queue_bytes": PIXELS.nbytes, "batch_frames": 1, "threads": 1}
+    limits: dict[str, Any] = {"queue_bytes": PIXELS.nbytes, "batch_frames": 1, "threads": 1}
     async with running(gate, **limits) as (daemon, client):
         tasks = await fill(gate, daemon, client)
         with pytest.raises(BusyError, match="as many bytes as may"):
