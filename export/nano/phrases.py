@@ -24,7 +24,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "automobile": ("car",),
     "bicycle": ("bike",),
     "birthday cake": ("cake",),
-    "bullet train": ("high-speed train",),
     "cooking": ("frying pan",),
     "delivery truck": ("truck", "lorry"),
     "doughnut": ("donut",),
@@ -33,7 +32,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "glasses": ("eyeglasses", "spectacles"),
     "hamburger": ("burger",),
     "hot beverage": ("cup of coffee", "coffee cup", "coffee"),
-    "locomotive": ("steam train", "steam engine", "train"),
+    "locomotive": ("steam train", "steam engine"),
     "mobile phone": ("smartphone", "cell phone"),
     "motorcycle": ("motorbike",),
     "open book": ("book",),
@@ -87,6 +86,11 @@ _EXTRAS = _words(
     """
     colour color left right side next number many kind big small new old near picture photo image
     say word write read hold stand sit type brand shape size look behind front top bottom
+    notice see find show tell describe point explain check count there here over under above below
+    between corner middle side centre center edge far away close scene view screen object thing item
+    many several one two three first second last whole part half good bad clean dirty broken empty
+    full open close wear carry use make go come move stop start play work want need like know think
+    visible present exact current possible main important different same other
     """
 )
 """Words that a distilled question carries beside the thing it is about."""
@@ -95,6 +99,9 @@ _ADJECTIVES = ("big", "small", "little", "large", "old", "new", "shiny", *_COLOU
 
 _KEYWORD_SHARE = 0.35
 """How much the keywords that equal another concept's name pull it towards their concepts."""
+
+_ASIDE_SHARE = 0.25
+"""How much a word beside a name counts."""
 
 _QUESTIONS_PER_PHRASE = 6
 
@@ -161,11 +168,19 @@ def _pair(one: Phrase, other: Phrase) -> Phrase:
     return Phrase(f"{one.text} and {other.text}", target)
 
 
+def _mixed(phrase: Phrase, aside: Phrase) -> Phrase:
+    """A name with something else said beside it: the name weighs more."""
+    target = {concept: weight * (1 - _ASIDE_SHARE) for concept, weight in phrase.target.items()}
+    for concept, weight in aside.target.items():
+        target[concept] = target.get(concept, 0.0) + weight * _ASIDE_SHARE
+    return Phrase(f"{aside.text} {phrase.text}", target)
+
+
 def corpus(concepts: list[Concept], distil: Distil, seed: int) -> list[Phrase]:
     """All that the text tower is fitted to.
 
     Names and keywords as they are and in questions, each raw and as `distil` leaves it; names with
-    an adjective or a stray word beside them; pairs of names.
+    an adjective, a stray word or another keyword beside them; pairs of names.
 
     Args:
         concepts: All concepts.
@@ -189,8 +204,10 @@ def corpus(concepts: list[Concept], distil: Distil, seed: int) -> list[Phrase]:
             text = f"{word} {phrase.text}"
             if text not in exact:
                 said.append(Phrase(text, phrase.target))
-        stray = str(rng.choice(_EXTRAS))
-        said.append(Phrase(f"{distil(phrase.text)} {stray}", phrase.target))
+        before, after = rng.choice(_EXTRAS, 2)
+        said.append(Phrase(f"{distil(phrase.text)} {after}", phrase.target))
+        said.append(Phrase(f"{before} {distil(phrase.text)} {after}", phrase.target))
+        said.append(_mixed(phrase, known[int(rng.integers(len(known)))]))
     for _ in range(2 * len(named)):
         first, second = rng.choice(len(named), 2, replace=False)
         pair = _pair(named[int(first)], named[int(second)])
