@@ -31,6 +31,7 @@ from edge_daemon.errors import SettingsError
 from edge_daemon.pictures import Picture, PictureLimits, open_picture, save_picture, to_png
 from edge_daemon.prefilter import Prefilter, Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
+from edge_daemon.service import relevance_summary
 from edge_daemon.settings import Settings
 from edge_daemon.wire import pack_envelope, seal, unpack_envelope
 
@@ -82,7 +83,7 @@ def filter_picture(
     bitstream = chosen.encode(filtered) if chosen else to_png(filtered)
     codec_ms = 1000 * (time.perf_counter() - start)
     plain_bytes = len(chosen.encode(picture.pixels) if chosen else to_png(picture.pixels))
-    written = bitstream
+    written, resized = bitstream, filtered.shape != picture.pixels.shape
     if chosen and output.suffix.lower() == ".edge":
         envelope = seal(
             bitstream,
@@ -93,8 +94,10 @@ def filter_picture(
             codec=chosen.get_config(),
             width=filtered.shape[1],
             height=filtered.shape[0],
+            source_width=width if resized else None,
+            source_height=height if resized else None,
             source_bytes=len(data),
-            relevance=report.to_dict(),
+            relevance=relevance_summary(report),
             timings_ms={**report.timings_ms, "codec": codec_ms},
         )
         written = pack_envelope(envelope)

@@ -57,7 +57,8 @@ class Result:
         bitstream_bytes: Bytes that the codec made of them.
         bitstream_sha256: Lower-case hexadecimal.
         envelope_bytes: Bytes that cross the uplink: bitstream and facts.
-        report: What the prefilter did and why; `None` in mode "plain".
+        report: What the prefilter did and why; `None` in mode "plain", unless the daemon masks
+            regions, which it does in that mode too.
         timings_ms: Milliseconds per stage.
         envelope: The envelope's bytes if they were asked for; see `wire.unpack_envelope`.
     """

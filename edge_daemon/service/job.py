@@ -28,7 +28,7 @@ class Job:
         deadline: When its result is of no more use, by the same clock.
         timings_ms: Milliseconds per stage.
         pixels: uint8 (H, W, 3), once it is decoded.
-        plan: Once it is planned; `None` in mode "plain".
+        plan: Once it is planned; `None` in mode "plain" where no region is masked.
         scores: Once its tiles are scored.
     """
 

@@ -178,6 +178,9 @@ class Stages:
         job.timings_ms["open"] = _since_ms(begun)
         if job.header.mode == "prefilter":
             job.plan = self._prefilter.plan(picture.pixels, job.header.prompts)
+        elif self._prefilter.settings.mask:
+            # A mask is the operator's word: no client can ask for the picture without it.
+            job.plan = self._prefilter.plan(picture.pixels, ())
         return job
 
     def _finish(self, job: Job) -> tuple[dict[str, object], bytes]:

@@ -129,7 +129,7 @@ class ResultHeader(Reply):
     bitstream_bytes: Count
     bitstream_sha256: Sha256
     envelope_bytes: Count = Field(description="bytes that cross the uplink as payload")
-    report: dict[str, Any] | None = Field(description="the prefilter's; none in mode plain")
+    report: dict[str, Any] | None = Field(description="the prefilter's; none if it did nothing")
     timings_ms: dict[str, Milliseconds] = Field(description="per stage")
 
 

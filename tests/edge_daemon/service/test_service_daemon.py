@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from edge_daemon.client import AsyncClient, Result
+from edge_daemon.cloud import decode_envelope
 from edge_daemon.errors import BusyError, DeadlineError, InternalError, LinkError
 from edge_daemon.prefilter import Plan, Prefilter, Report, Scores
 from edge_daemon.service import Daemon
-from edge_daemon.settings import Settings
+from edge_daemon.settings import PrefilterSettings, Region, Settings
 from edge_daemon.wire import unpack_envelope
 from models import Bundle, load_bundle
 from support.free_port import free_endpoint
@@ -29,8 +30,8 @@ PIXELS = np.full((40, 60, 3), (200, 30, 30), np.uint8)
 class Gate(Prefilter):
     """The real prefilter, which waits at a gate before it scores, and chokes on "boom"."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle)
+    def __init__(self, bundle: Bundle, settings: PrefilterSettings | None = None) -> None:
+        super().__init__(bundle, settings)
         self.open = threading.Event()
         self.open.set()
         self.batches: list[int] = []
@@ -311,3 +312,18 @@ async def test_a_vital_part_that_ends_is_noticed(
         daemon._workers[0].cancel()  # pyright: ignore[reportPrivateUsage]
         assert await asyncio.wait_for(daemon.main_loop(), PATIENCE_S) is False
     assert "event=vital_task_ended" in caplog.text
+
+
+async def test_masks_hold_in_mode_plain_too(bundle: Bundle) -> None:
+    masked = Gate(bundle, PrefilterSettings(mask=(Region(x=0, y=0, width=0.5, height=1),)))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    async with running(masked) as (_, client):
+        result = await client.send(
+            noise.data, "", mode="plain", codec={"id": "jpeg"}, return_bitstream=True
+        )
+    assert result.envelope is not None
+    decoded = decode_envelope(unpack_envelope(result.envelope)).astype(float)
+    assert decoded[:, 64:].std() > 40
+    assert decoded[:, :64].std() < 20
+    assert result.report is not None
+    assert result.report["masked_share"] == 0.5
