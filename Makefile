@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# The build backend warns on every editable install; that tells a user nothing.
+PIP    := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 SHELL  := /bin/bash
 
 .PHONY: help setup demo test test-export lint format bench clean
@@ -13,16 +15,16 @@ setup: $(VENV)/.installed  ## .venv with the daemon in it
 
 $(VENV)/.installed: pyproject.toml setup.py $(wildcard kernels/csrc/*.c kernels/csrc/*.h)
 	PYTHON=$(PYTHON) deploy/prepare.sh $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(PIP) --editable .
 	$(BIN)/python -m kernels
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(PIP) --editable '.[dev]'
 	@touch $@
 
 $(VENV)/.export: $(VENV)/.dev
-	$(BIN)/pip install --quiet --constraint constraints/export.txt --editable '.[dev,export]'
+	$(PIP) --constraint constraints/export.txt --editable '.[dev,export]'
 	@touch $@
 
 demo: setup      ## daemon, cloud and camera on this machine; pictures and a page in demo/

@@ -24,8 +24,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     root=()
     [ "$(id -u)" = 0 ] || root=(sudo --non-interactive)
     if command -v apt-get >/dev/null && "${root[@]}" true 2>/dev/null; then
-        "${root[@]}" apt-get update --quiet
-        "${root[@]}" apt-get install --yes --no-install-recommends "${missing[@]}"
+        "${root[@]}" apt-get update -qq
+        "${root[@]}" apt-get install -qq --yes --no-install-recommends "${missing[@]}"
     elif [ ${#needed[@]} -gt 0 ]; then
         echo "missing on this machine: run 'sudo apt-get install ${missing[*]}', then this again" >&2
         exit 1
