@@ -8,8 +8,8 @@ SHELL  := /bin/bash
 
 .PHONY: help setup demo test test-export lint format bench clean
 
-help:            ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s $$'\t'
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed  ## .venv with the daemon in it
 
@@ -27,7 +27,7 @@ $(VENV)/.export: $(VENV)/.dev
 	$(PIP) --constraint constraints/export.txt --editable '.[dev,export]'
 	@touch $@
 
-demo: setup      ## daemon, cloud and camera on this machine; pictures and a page in demo/
+demo: setup      ## daemon, cloud and camera on this machine; writes demo/index.html
 	$(BIN)/edge-daemon demo --output demo
 
 test: $(VENV)/.dev  ## everything that needs neither a GPU nor torch
