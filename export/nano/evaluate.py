@@ -123,6 +123,29 @@ def _scenes(
     }
 
 
+def definitions(concepts: int) -> dict[str, JsonValue]:
+    """What the figures mean, for whoever reads them in the manifest."""
+    least, most = SCENE_ICON_SIZES
+    return {
+        "tiles": (
+            "224 px tile, one whole icon at a random place on a background from photographs and "
+            "seeds not trained on; right if its name is nearest among the names of all "
+            f"{concepts} concepts"
+        ),
+        "icon_size": "longer side: half the area = 158 px, half the side = 112 px",
+        "scenes": (
+            f"1920x1080, {SCENE_ICONS} different icons, longer side {least} to {most} px, on a "
+            f"busy background; every icon is asked for with '{_QUESTION.format('NAME')}' through the "
+            "prefilter's default mode"
+        ),
+        "seen_styles": "new composites of drawings that were trained on",
+        "held_out_style": (
+            f"{icons.HELD_OUT_SET.package}, no drawing of which was trained on; that it is drawn "
+            "with dark outlines was known when the training pictures were designed"
+        ),
+    }
+
+
 def measure(bundle_dir: Path, library: Library, counts: Counts, say: Say) -> dict[str, JsonValue]:
     """All figures of a bundle, with their definitions, for its manifest.
 
@@ -139,22 +162,7 @@ def measure(bundle_dir: Path, library: Library, counts: Counts, say: Say) -> dic
         "seen_styles": tuple(one.style for one in icons.TRAINING_SETS),
         "held_out_style": (icons.HELD_OUT_SET.style,),
     }
-    figures: dict[str, JsonValue] = {
-        "definitions": {
-            "tiles": (
-                "224 px tile, one whole icon at a random place on a background from photographs "
-                "and seeds not trained on; right if its name is nearest among the names of all "
-                f"{len(library.concepts)} concepts"
-            ),
-            "icon_size": "longer side: half the area = 158 px, half the side = 112 px",
-            "scenes": (
-                f"1920x1080, {SCENE_ICONS} different icons, longer side {SCENE_ICON_SIZES[0]} to "
-                f"{SCENE_ICON_SIZES[1]} px, on a busy background; every icon is asked for with "
-                f"'{_QUESTION.format('NAME')}' through the prefilter's default mode"
-            ),
-            "held_out_style": icons.HELD_OUT_SET.package,
-        }
-    }
+    figures: dict[str, JsonValue] = {"definitions": definitions(len(library.concepts))}
     for group, styles in groups.items():
         shelf = Shelf(library.icons, styles, library.concepts)
         rng = np.random.default_rng((_SEED, len(styles)))
