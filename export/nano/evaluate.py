@@ -135,8 +135,8 @@ def definitions(concepts: int) -> dict[str, JsonValue]:
         "icon_size": "longer side: half the area = 158 px, half the side = 112 px",
         "scenes": (
             f"1920x1080, {SCENE_ICONS} different icons, longer side {least} to {most} px, on a "
-            f"busy background; every icon is asked for with '{_QUESTION.format('NAME')}' through the "
-            "prefilter's default mode"
+            f"busy background; every icon is asked for with '{_QUESTION.format('NAME')}' through "
+            "the prefilter's default mode"
         ),
         "seen_styles": "new composites of drawings that were trained on",
         "held_out_style": (
