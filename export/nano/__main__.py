@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="use the image tower that WORK holds from an earlier run",
     )
+    add(
+        "--continue-image",
+        action="store_true",
+        help="go on training the image tower that WORK holds, for --minutes more",
+    )
     add("--tiles", type=int, default=1500, help="tiles per figure measured (default: 1500)")
     add("--scenes", type=int, default=60, help="scenes per figure measured (default: 60)")
     return parser
@@ -79,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 processes=options.processes,
                 seed=options.seed,
                 keep_image=options.keep_image,
+                continue_image=options.continue_image,
                 counts=Counts(options.tiles, options.scenes),
             ),
             say,

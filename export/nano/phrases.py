@@ -97,13 +97,16 @@ _EXTRAS = _words(
 
 _ADJECTIVES = ("big", "small", "little", "large", "old", "new", "shiny", *_COLOURS)
 
-_KEYWORD_SHARE = 0.35
+_KEYWORD_SHARE = 0.2
 """How much the keywords that equal another concept's name pull it towards their concepts."""
 
 _ASIDE_SHARE = 0.25
 """How much a word beside a name counts."""
 
 _QUESTIONS_PER_PHRASE = 6
+
+_NAME_COPIES = 8
+"""How often a bare name stands in the corpus: it is what most questions are distilled to."""
 
 Distil = Callable[[str], str]
 Target = dict[int, float]
@@ -199,7 +202,9 @@ def corpus(concepts: list[Concept], distil: Distil, seed: int) -> list[Phrase]:
             said.append(Phrase(asked, phrase.target))
             said.append(Phrase(distil(asked), phrase.target))
     named = names(concepts)
+    whole = {phrase.text: phrase for phrase in known}
     for phrase in named:
+        said += [whole[phrase.text]] * _NAME_COPIES
         for word in (*rng.choice(_ADJECTIVES, 3), *rng.choice(_EXTRAS, 2)):
             text = f"{word} {phrase.text}"
             if text not in exact:

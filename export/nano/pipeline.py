@@ -43,6 +43,7 @@ class Options:
         processes: That share its training.
         seed: Of everything random.
         keep_image: Use the image tower in `work` instead of training one.
+        continue_image: Go on training the image tower in `work`.
         counts: How much to measure.
     """
 
@@ -52,6 +53,7 @@ class Options:
     processes: int
     seed: int
     keep_image: bool
+    continue_image: bool
     counts: evaluate.Counts
 
 
@@ -66,10 +68,16 @@ def run(options: Options, say: Say) -> None:
     say(f"{len(shelf.concepts)} concepts, {shelf.emoji} of them emoji")
     recipe = train.Recipe(minutes=options.minutes, processes=options.processes, seed=options.seed)
     weights = options.work / "image.pt"
+    start = None
+    if options.continue_image:
+        start = torch.load(weights, weights_only=True)
+        recipe = recipe.continued(options.minutes)
     if not options.keep_image:
         atlas = training_atlas(shelf, options.seed)
         pool = training_backgrounds(options.seed)
-        weights = train.train_image(recipe, atlas, pool, shelf.emoji, options.work, say)
+        weights = train.train_image(
+            recipe, atlas, pool, shelf.emoji, options.work, say, start=start
+        )
     state: dict[str, Any] = torch.load(weights, weights_only=True)
     trained = _with_text(shelf, state, say)
     checkpoint.save(trained, options.output)
@@ -141,21 +149,28 @@ def _record(
         "licence": icons.NAMES_LICENCE,
         "used_for": "names and keywords",
     }
-    progress = state["progress"]
-    minutes = state["recipe"]["minutes"]
+    runs = [*state["earlier"], {"recipe": state["recipe"], "progress": state["progress"]}]
+    command = "python -m export.nano WORK -o CHECKPOINT --minutes"
+    commands: list[JsonValue] = [
+        f"{command} {run['recipe']['minutes']:g}{' --continue-image' if number else ''}"
+        for number, run in enumerate(runs)
+    ]
     return {
-        "command": f"python -m export.nano WORK -o CHECKPOINT --minutes {minutes:g}",
+        "commands": commands,
         "repeatable": "the schedule runs by the clock, so another run sees other pictures",
         "concepts": {"emoji": shelf.emoji, "drawn": len(shelf.concepts) - shelf.emoji},
         "packages": packages,
         "photographs": "those that ship with scikit-image",
-        "image": {
-            "recipe": json.loads(json.dumps(state["recipe"])),
-            "pictures": progress["pictures"],
-            "steps": progress["steps"],
-            "minutes": round(progress["seconds"] / 60, 1),
-            "machine": f"{os.cpu_count()} cores of a shared {platform.machine()} CPU, no GPU",
-        },
+        "image": [
+            {
+                "recipe": json.loads(json.dumps(run["recipe"])),
+                "pictures": run["progress"]["pictures"],
+                "steps": run["progress"]["steps"],
+                "minutes": round(run["progress"]["seconds"] / 60, 1),
+            }
+            for run in runs
+        ],
+        "machine": f"{os.cpu_count()} cores of a shared {platform.machine()} CPU, no GPU",
         "text": {"recipe": asdict(recipe), "phrases": said},
         "torch": torch.__version__,
     }

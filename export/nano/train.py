@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,6 +69,18 @@ class Recipe:
     widths: tuple[int, ...] = (32, 64, 128, 256)
     blocks: tuple[int, ...] = (0, 1, 2, 1)
     embedding: int = 128
+
+    def continued(self, minutes: float) -> Recipe:
+        """A second helping: full-size, hard pictures from the start, at a quarter of the rate."""
+        return replace(
+            self,
+            minutes=minutes,
+            sides=self.sides[-1:],
+            phase_ends=(),
+            ease_until=1e-9,
+            rate=self.rate / 4,
+            seed=self.seed + 1,
+        )
 
     @property
     def inner(self) -> int:
@@ -127,9 +139,12 @@ class ImageTrainer:
     Args:
         recipe: What to do.
         concepts: How many concepts there are, "nothing" not counted.
+        start: The `state()` of an earlier run to go on from.
     """
 
-    def __init__(self, recipe: Recipe, concepts: int) -> None:
+    def __init__(
+        self, recipe: Recipe, concepts: int, start: Mapping[str, Any] | None = None
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.nothing = concepts
@@ -139,7 +154,20 @@ class ImageTrainer:
         self.table = nn.Parameter(torch.randn(concepts + 1, recipe.embedding) * 0.05)
         self.log_scale = nn.Parameter(torch.tensor(math.log(12.0)))
         self.progress = Progress()
+        self._earlier: list[object] = []
+        if start is not None:
+            self._go_on_from(start)
         self._average = {name: value.clone() for name, value in self._live().items()}
+
+    def _go_on_from(self, start: Mapping[str, Any]) -> None:
+        weights = start["weights"]
+        own = {name: weights[f"tower.{name}"] for name in self.tower.state_dict()}
+        self.tower.load_state_dict(own)
+        with torch.no_grad():
+            self.table.copy_(weights["table"])
+            self.log_scale.copy_(torch.tensor(start["log_scale"]))
+        done = {"recipe": start["recipe"], "progress": start["progress"]}
+        self._earlier = [*start["earlier"], done]
 
     def _live(self) -> dict[str, Tensor]:
         state = {f"tower.{name}": value for name, value in self.tower.state_dict().items()}
@@ -157,6 +185,8 @@ class ImageTrainer:
         """The averaged weights and how they came about."""
         return {
             "weights": self._average,
+            "log_scale": float(self.log_scale.detach()),
+            "earlier": self._earlier,
             "recipe": asdict(self.recipe),
             "progress": asdict(self.progress),
         }
@@ -251,6 +281,7 @@ def _member(
     emoji: int,
     work: Path,
     say: Say,
+    start: Mapping[str, Any] | None,
 ) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -258,12 +289,19 @@ def _member(
     meeting = f"file://{(work / 'meeting').resolve()}"
     team.init_process_group("gloo", init_method=meeting, rank=rank, world_size=recipe.processes)
     composer = Composer(atlas, backgrounds, emoji, (recipe.seed, rank))
-    ImageTrainer(recipe, len(atlas.plain)).run(composer, work / "image.pt", say)
+    ImageTrainer(recipe, len(atlas.plain), start).run(composer, work / "image.pt", say)
     team.destroy_process_group()
 
 
 def train_image(
-    recipe: Recipe, atlas: Atlas, backgrounds: NDArray[np.uint8], emoji: int, work: Path, say: Say
+    recipe: Recipe,
+    atlas: Atlas,
+    backgrounds: NDArray[np.uint8],
+    emoji: int,
+    work: Path,
+    say: Say,
+    *,
+    start: Mapping[str, Any] | None = None,
 ) -> Path:
     """Run stage 1 in `recipe.processes` processes; returns the file with the averaged weights.
 
@@ -274,6 +312,7 @@ def train_image(
         emoji: How many of the concepts, from the first, are emoji.
         work: Directory for `image.pt`.
         say: Told how it goes.
+        start: The state of an earlier run to go on from.
 
     Raises:
         RuntimeError: A process failed; its own message went to standard error.
@@ -281,7 +320,9 @@ def train_image(
     (work / "meeting").unlink(missing_ok=True)
     context = get_context("fork")
     members = [
-        context.Process(target=_member, args=(rank, recipe, atlas, backgrounds, emoji, work, say))
+        context.Process(
+            target=_member, args=(rank, recipe, atlas, backgrounds, emoji, work, say, start)
+        )
         for rank in range(recipe.processes)
     ]
     for member in members:

@@ -52,7 +52,7 @@ def test_it_says_what_it_knows_and_how_it_was_made(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert manifest.notice == "nano-icons knows icons, not photographs"
     training = cast("Mapping[str, Any]", manifest.training)
-    assert training["command"].startswith("python -m export.nano")
+    assert all(one.startswith("python -m export.nano") for one in training["commands"])
     used = {name: facts["used_for"] for name, facts in training["packages"].items()}
     assert used["@iconify-json/openmoji"] == "testing only"
     assert "training" in used["@iconify-json/noto"]
