@@ -29,9 +29,9 @@ from edge_daemon.cloud import decode_envelope
 from edge_daemon.codecs import Codec, codec_class, codec_ids, get_codec
 from edge_daemon.errors import SettingsError
 from edge_daemon.pictures import Picture, PictureLimits, open_picture, save_picture, to_png
-from edge_daemon.prefilter import Prefilter, Report
+from edge_daemon.prefilter import Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
-from edge_daemon.service import relevance_summary
+from edge_daemon.service import load_prefilter, relevance_summary
 from edge_daemon.settings import Settings
 from edge_daemon.wire import pack_envelope, seal, unpack_envelope
 
@@ -77,7 +77,7 @@ def filter_picture(
     settings = settings_with(config, bundle, mode, lambda_, sigma_min, sigma_max, keep, mask)
     chosen = _codec_for(output, codec, quality, settings)
     data, picture = _read(photo, settings)
-    filtered, report = _prefilter(settings)(picture.pixels, prompt)
+    filtered, report = load_prefilter(settings)(picture.pixels, prompt)
     height, width = picture.pixels.shape[:2]
     start = time.perf_counter()
     bitstream = chosen.encode(filtered) if chosen else to_png(filtered)
@@ -164,7 +164,7 @@ def explain(
     """
     settings = settings_with(config, bundle, mode, lambda_, sigma_min, sigma_max, keep, mask)
     data, picture = _read(photo, settings)
-    filtered, report = _prefilter(settings)(picture.pixels, prompt)
+    filtered, report = load_prefilter(settings)(picture.pixels, prompt)
     target = output or Path(f"{photo.stem}-heatmap.png")
     # What a mask hides must not show under the heat map either.
     shown = filtered if report.masked_share else picture.pixels
@@ -181,15 +181,6 @@ def _read(photo: Path, settings: Settings) -> tuple[bytes, Picture]:
     )
     data = photo.read_bytes()
     return data, open_picture(data, limits)
-
-
-def _prefilter(settings: Settings) -> Prefilter:
-    return Prefilter.from_bundle(
-        settings.bundle,
-        settings.prefilter,
-        settings.prompt,
-        threads=settings.stages.encoder_threads,
-    )
 
 
 _SUFFIXES = {".jpeg": ".jpg", ".heif": ".heic", ".h265": ".hevc", ".265": ".hevc"}

@@ -4,7 +4,7 @@
 `stages` do the work, `daemon` starts and stops them all.
 """
 
-from edge_daemon.service.daemon import Daemon, check, run
+from edge_daemon.service.daemon import Daemon, check, load_prefilter, run
 from edge_daemon.service.stages import relevance_summary
 
-__all__ = ["Daemon", "check", "relevance_summary", "run"]
+__all__ = ["Daemon", "check", "load_prefilter", "relevance_summary", "run"]

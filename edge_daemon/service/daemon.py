@@ -44,13 +44,13 @@ def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> in
         models.BundleError: The bundle is missing or damaged.
     """
     check_settings(settings)
-    return asyncio.run(Daemon(settings, _load(settings)).serve(ready))
+    return asyncio.run(Daemon(settings, load_prefilter(settings)).serve(ready))
 
 
 def check(settings: Settings) -> None:
     """Checks what can be checked without starting anything; the errors are those of `run`."""
     check_settings(settings)
-    _load(settings)
+    load_prefilter(settings)
 
 
 def check_settings(settings: Settings) -> None:
@@ -59,7 +59,8 @@ def check_settings(settings: Settings) -> None:
     get_codec(settings.codec)
 
 
-def _load(settings: Settings) -> Prefilter:
+def load_prefilter(settings: Settings) -> Prefilter:
+    """The prefilter that the settings describe; the errors are those of `run`."""
     return Prefilter.from_bundle(
         settings.bundle,
         settings.prefilter,
