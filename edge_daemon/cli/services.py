@@ -101,7 +101,7 @@ def send(
         None if codec is None and quality is None else codec_config(codec, quality, settings.codec)
     )
     shots, total = _shots(sources, count)
-    failures = 0
+    failures, notice = 0, ""
     endpoint = connect or _connectable(settings.front.bind)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
@@ -120,11 +120,14 @@ def send(
                     ack=ack,
                 )
                 _tell(shot, result, as_json=as_json)
+                notice = (result.report or {}).get("notice") or notice
             except EdgeError as error:
                 failures += 1
                 errors.print(f"[red]{shot.name}[/]: {error}", highlight=False, soft_wrap=True)
             progress.advance(task)
             time.sleep(max(0.0, interval - (time.monotonic() - started)))
+    if notice:
+        errors.print(f"[yellow]Note:[/] {notice}.")
     if failures:
         errors.print(f"{failures} frame(s) failed")
         raise typer.Exit(1)

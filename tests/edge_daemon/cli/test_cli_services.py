@@ -49,6 +49,7 @@ def test_send_tells_what_became_of_each_and_fails_if_one_failed(
     assert said.count("delivered") == 2
     assert "broken.png: damaged_image" in said
     assert "1 frame(s) failed" in said
+    assert "knows colours, not things" in said
 
 
 def test_send_prints_json_lines(edge: Edge, endpoint: str, folder: Path) -> None:
