@@ -97,7 +97,7 @@ _EXTRAS = _words(
 
 _ADJECTIVES = ("big", "small", "little", "large", "old", "new", "shiny", *_COLOURS)
 
-_KEYWORD_SHARE = 0.2
+_KEYWORD_SHARE = 0.1
 """How much the keywords that equal another concept's name pull it towards their concepts."""
 
 _ASIDE_SHARE = 0.25
@@ -105,7 +105,7 @@ _ASIDE_SHARE = 0.25
 
 _QUESTIONS_PER_PHRASE = 6
 
-_NAME_COPIES = 8
+_NAME_COPIES = 16
 """How often a bare name stands in the corpus: it is what most questions are distilled to."""
 
 Distil = Callable[[str], str]

@@ -50,7 +50,7 @@ class TextRecipe:
     width: int = 128
     layers: int = 2
     heads: int = 4
-    steps: int = 6000
+    steps: int = 8000
     batch: int = 192
     rate: float = 2e-3
     closeness: float = 4.0
