@@ -39,7 +39,7 @@ test-export: $(VENV)/.export  ## the export tests, with torch on the CPU
 lint: $(VENV)/.export  ## ruff, pyright, import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(VENV)/.dev  ## let ruff put the sources in order
