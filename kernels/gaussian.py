@@ -51,8 +51,9 @@ def varying_gaussian(
             around it anew, which a few edges hardly cost, but a map with a step in every row takes
             about 6 sigma times as long.
         "opencv": A mixture, per pixel, of two of several Gaussians of the whole image; within two
-            levels of the definition. About twenty times slower than "c" on a smooth map, three
-            times on one of two levels; works in about 20 bytes per sample of 256 rows.
+            levels of the definition on smooth and two-level maps, within 4.5 where sigma is noise.
+            About twenty times slower than "c" on a smooth map, four times on one of two levels;
+            works in about 20 bytes per sample of 256 rows.
         "auto": "c" where it is available, else "opencv".
 
     Args:
