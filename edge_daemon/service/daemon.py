@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from edge_daemon.codecs import codec_ids, get_codec
+from edge_daemon.codecs import codec_class, codec_ids, get_codec
+from edge_daemon.errors import UnknownCodecError
 from edge_daemon.lifecycle import EXIT_ABANDONED, EXIT_CLEAN, EXIT_DEFECT, StopRequest
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.service.admission import Admission, stopping
@@ -44,6 +45,7 @@ def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> in
         models.BundleError: The bundle is missing or damaged.
     """
     check_settings(settings)
+    load_codecs()
     return asyncio.run(Daemon(settings, load_prefilter(settings)).serve(ready))
 
 
@@ -57,6 +59,15 @@ def check_settings(settings: Settings) -> None:
     """Checks the endpoint and the default codec; the errors are those of `run`."""
     check_bind(settings.front.bind, allow_insecure=settings.front.allow_insecure_bind)
     get_codec(settings.codec)
+
+
+def load_codecs() -> None:
+    """Imports every codec, so that no frame has to wait for that; what cannot be is logged."""
+    for codec_id in codec_ids():
+        try:
+            codec_class(codec_id)
+        except UnknownCodecError as missing:
+            _log.warning("event=codec_missing codec=%s error=%r", codec_id, str(missing))
 
 
 def load_prefilter(settings: Settings) -> Prefilter:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import pytest
 
 from edge_daemon.client import AsyncClient, Result
 from edge_daemon.cloud import decode_envelope
+from edge_daemon.codecs import registry
 from edge_daemon.errors import BusyError, DeadlineError, InternalError, LinkError
 from edge_daemon.prefilter import Plan, Prefilter, Report, Scores
 from edge_daemon.service import Daemon
+from edge_daemon.service.daemon import load_codecs
 from edge_daemon.settings import PrefilterSettings, Region, Settings
 from edge_daemon.wire import unpack_envelope
 from models import Bundle, load_bundle
@@ -312,6 +315,21 @@ async def test_a_vital_part_that_ends_is_noticed(
         daemon._workers[0].cancel()  # pyright: ignore[reportPrivateUsage]
         assert await asyncio.wait_for(daemon.main_loop(), PATIENCE_S) is False
     assert "event=vital_task_ended" in caplog.text
+
+
+def test_a_codec_that_cannot_be_loaded_is_told_of_at_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = EntryPoint("broken", "no_such_module:Codec", registry.GROUP)
+
+    def installed(**_: str) -> list[EntryPoint]:
+        return [broken]
+
+    monkeypatch.setattr(registry, "entry_points", installed)
+    load_codecs()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "codec=broken" in caplog.text
+    assert "no_such_module" in caplog.text
 
 
 async def test_masks_hold_in_mode_plain_too(bundle: Bundle) -> None:
