@@ -7,9 +7,13 @@ headers, and one file for every Python version. Without a compiler the installat
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+
+# Without contraction to fused multiply-adds, every processor rounds alike.
+FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra"]
 
 NOT_BUILT = """
     The smoothing kernel's C library was NOT built:
@@ -38,15 +42,10 @@ class BuildLibrary(build_ext):
 setup(
     ext_modules=[
         Extension(
-            "kernels._gather",
-            sources=[
-                "kernels/csrc/gather.c",
-                "kernels/csrc/gather_base.c",
-                "kernels/csrc/gather_avx2.c",
-                "kernels/csrc/gather_avx512.c",
-            ],
-            depends=["kernels/csrc/gather.h", "kernels/csrc/gather_core.h"],
-            extra_compile_args=["-std=gnu11", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra"],
+            "kernels._smooth",
+            sources=sorted(str(path) for path in Path("kernels/csrc").glob("*.c")),
+            depends=sorted(str(path) for path in Path("kernels/csrc").glob("*.h")),
+            extra_compile_args=FLAGS,
             optional=True,  # do not insist on copying a library that was not built
         )
     ],

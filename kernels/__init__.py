@@ -3,8 +3,8 @@
 from kernels.coarse import AxisMap, CoarseSigma
 from kernels.definition import KEEP_SIGMA, MAX_SIGMA
 from kernels.errors import KernelError
-from kernels.gather import scratch_bytes
 from kernels.gaussian import backends, varying_gaussian
+from kernels.native import scratch_bytes
 
 __all__ = [
     "KEEP_SIGMA",

@@ -64,6 +64,13 @@ def check_sigma(sigma: object, image: NDArray[np.uint8]) -> NDArray[np.float32] 
     return array
 
 
+def check_threads(threads: object) -> int:
+    """The number of threads, if it is one."""
+    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+        raise KernelError(f"threads is {threads!r}; pass a whole number from 1")
+    return threads
+
+
 def largest_sigma(values: NDArray[np.float32]) -> float:
     """The largest value of a map, if all lie in 0..MAX_SIGMA pixels."""
     low, high = float(values.min()), float(values.max())  # NaN if any value is

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.definition import radius_of
+from kernels.definition import gaussian
 
 
 def smooth(image: NDArray[np.uint8], sigma: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
@@ -32,15 +30,6 @@ def smooth_exactly(
             window = image[np.ix_(near_y, near_x)].astype(np.float64)
             exact[i, j] = np.einsum("i,j,ijc->c", weights, weights, window)
     return exact
-
-
-def gaussian(sigma: float) -> NDArray[np.float64]:
-    """The normalised weights of one axis, at distances -radius to radius."""
-    radius = radius_of(sigma)
-    if radius == 0:
-        return np.ones(1)
-    weights = np.array([math.exp(-0.5 * (k / sigma) ** 2) for k in range(-radius, radius + 1)])
-    return weights / weights.sum()
 
 
 def reflect(index: int, length: int) -> int:

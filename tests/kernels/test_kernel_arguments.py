@@ -83,13 +83,19 @@ def test_refused_outputs(out: Any, message: str) -> None:
         varying_gaussian(IMAGE, SIGMA, out=out)
 
 
+@pytest.mark.parametrize("threads", [0, -1, 1.5, None, True])
+def test_refused_thread_counts(threads: Any) -> None:
+    with pytest.raises(KernelError, match=f"threads is {threads}; pass a whole number"):
+        varying_gaussian(IMAGE, SIGMA, threads=threads)
+
+
 def test_unknown_backend_is_told_the_known_ones() -> None:
     with pytest.raises(KernelError, match="'cuda'; pass one of auto, c, opencv, reference"):
         varying_gaussian(IMAGE, SIGMA, backend="cuda")
 
 
 def test_missing_library_is_explained_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.gather.status", lambda: "not built: no compiler")
+    monkeypatch.setattr("kernels.native.status", lambda: "not built: no compiler")
     assert kernels.backends()["c"] == "not built: no compiler"
     with pytest.raises(KernelError, match="'c' is not built: no compiler; or pass 'auto'"):
         varying_gaussian(IMAGE, SIGMA, backend="c")

@@ -20,8 +20,8 @@ from support.pixels import noise, scene, slope
 
 AVAILABLE = [name for name, status in kernels.backends().items() if status == "available"]
 FAST = [name for name in AVAILABLE if name != "reference"]
-WORST = {"c": 1.01, "opencv": 2.0, "reference": 0.501}  # grey levels from the unrounded truth
-PSNR = {"c": 59.0, "opencv": 56.0, "reference": 99.0}  # dB from the rounded truth
+WORST = {"c": 2.5, "opencv": 2.0, "reference": 0.501}  # grey levels from the unrounded truth
+PSNR = {"c": 53.0, "opencv": 56.0, "reference": 99.0}  # dB from the rounded truth
 
 each_backend = pytest.mark.parametrize("backend", AVAILABLE)
 each_fast_backend = pytest.mark.parametrize("backend", FAST)
@@ -47,8 +47,8 @@ def test_gentle_map_on_a_natural_scene(backend: str) -> None:
     sigma = slope(200, 230, 0.0, 8.0)
     result = varying_gaussian(image, sigma, backend=backend)
     found = deviation(result, image, sigma, range(0, 200, 9), range(0, 230, 7))
-    assert found.worst <= (2.0 if backend == "c" else WORST[backend])
-    assert found.psnr >= PSNR[backend]
+    assert found.worst <= 2.0
+    assert found.psnr >= (59.0 if backend == "c" else PSNR[backend])
 
 
 @each_fast_backend
@@ -76,7 +76,7 @@ def test_sigma_at_random_per_pixel(backend: str) -> None:
     image = noise(24, 40, seed=5)
     sigma = (np.random.default_rng(5).random((24, 40)) * 7).astype(np.float32)
     found = deviation(varying_gaussian(image, sigma, backend=backend), image, sigma)
-    assert found.worst <= (4.0 if backend == "c" else 4.5)
+    assert found.worst <= (2.5 if backend == "c" else 4.5)
 
 
 @each_fast_backend
@@ -182,9 +182,9 @@ def test_coarse_map_equals_its_full_size_form(
     coarse = CoarseSigma.covering(cells, height, width)
     direct = varying_gaussian(image, coarse, backend=backend)
     full = varying_gaussian(image, coarse.materialise(height, width), backend=backend)
-    # Sigma may differ in its last bit, which may fall on either side of a rounding or of a cut.
+    # Sigma may differ in its last bit, which may fall on either side of a rounding.
     assert (direct != full).mean() <= 0.01
-    assert np.abs(direct.astype(int) - full).max() <= 12
+    assert np.abs(direct.astype(int) - full).max() <= 1
 
 
 @each_fast_backend
@@ -260,11 +260,19 @@ def test_output_over_its_input(backend: str) -> None:
 
 
 @each_fast_backend
+def test_threads_share_a_call_without_a_trace(backend: str) -> None:
+    batch = np.stack([noise(90, 200, seed=s) for s in range(2)])
+    sigma = slope(90, 200, 0, 12)
+    alone = varying_gaussian(batch, sigma, backend=backend)
+    assert np.array_equal(varying_gaussian(batch, sigma, backend=backend, threads=4), alone)
+
+
+@each_fast_backend
 def test_concurrent_calls_do_not_disturb_each_other(backend: str) -> None:
     images = [noise(60, 140, seed=s) for s in range(4)]
     sigma = slope(60, 140, 0, 6)
     expected = [varying_gaussian(image, sigma, backend=backend) for image in images]
-    smooth = functools.partial(varying_gaussian, sigma=sigma, backend=backend)
+    smooth = functools.partial(varying_gaussian, sigma=sigma, backend=backend, threads=2)
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(smooth, images * 6))
     assert all(np.array_equal(r, e) for r, e in zip(results, expected * 6, strict=True))
