@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 SHELL  := /bin/bash
 
-.PHONY: help setup demo test test-export lint format bench clean
+.PHONY: help setup demo test test-export lint format bench bench-kernels bench-frames sanitize clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,9 +46,25 @@ format: $(VENV)/.dev  ## let ruff put the sources in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup     ## smoothing kernels and whole frames, as ratios in one run
+bench: bench-kernels bench-frames  ## speed, as ratios in one run
+
+bench-kernels: setup  ## the smoothing kernels against OpenCV's Gaussian blur
 	$(BIN)/python -m edge_daemon.bench.kernels
+	$(BIN)/python -m edge_daemon.bench.cuda
+
+bench-frames: setup   ## whole frames
 	$(BIN)/python -m edge_daemon.bench.frames
+
+# A copy of the kernels whose library checks itself. The sanitizers' own libraries have to be loaded
+# before Python; Python leaks at exit, which is not what is looked for.
+sanitize: $(VENV)/.dev  ## the kernels' tests under the address and undefined-behaviour sanitizers
+	rm -rf build/sanitized && mkdir -p build/sanitized && cp -r kernels build/sanitized
+	$(CC) -std=gnu11 -O1 -g -ffp-contract=off -fsanitize=address,undefined \
+		-fno-sanitize-recover=all -fno-omit-frame-pointer -shared -fPIC \
+		kernels/csrc/*.c -o build/sanitized/kernels/_smooth.so
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/sanitized KERNELS_UNDER_TEST=build/sanitized \
+		$(BIN)/pytest -p no:cacheprovider tests/kernels
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) demo build *.egg-info kernels/*.so .pytest_cache .ruff_cache

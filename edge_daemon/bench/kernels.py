@@ -1,15 +1,17 @@
-"""How fast and how true the smoothing kernels are, on one thread.
+"""How fast and how true the smoothing kernels are.
 
-Times are ratios to OpenCV's Gaussian blur of the whole image at the map's largest sigma, timed in
-turns with it in the same run, so that neither the machine nor its other work matters much. Fidelity
-is measured against the float64 definition on crops.
+Times are ratios to OpenCV's Gaussian blur of the whole image at the map's largest sigma on one
+thread, timed in turns with it in the same run, so that neither the machine nor its other work
+matters much. Each is the shortest of several. Fidelity is measured against the float64 definition
+on crops.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,102 +21,109 @@ import typer
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, track
 from rich.table import Table
 
 import kernels
-from kernels import gather
+from edge_daemon.bench.scenes import Case, cases, scene, smooth_case
+from edge_daemon.prefilter.reference import blur_blocks
+from kernels import native
 from kernels.reference import smooth_exactly
 
 SIZES = ((1920, 1080), (3840, 2160))
-SIGMAS = (8.0, 16.0)
 CROP = 40  # pixels; the definition takes a second for four of them
-VECTOR_LEVELS = ("SSE2 or NEON", "AVX2", "AVX-512")
+BLOCK, TILE = 120, 224  # pixels
+VECTORS = ("SSE2 or NEON", "AVX2", "AVX-512")
+ROUNDS = 5  # at least, however long they take
+
+Pixels = NDArray[np.uint8]
+Method = Callable[[Pixels, Case, Pixels], None]
 
 
 @dataclass(frozen=True)
-class Case:
-    """One way to smooth one image."""
+class Fidelity:
+    """How close a result comes to the definition."""
 
-    name: str
-    sigma: NDArray[np.float32] | kernels.CoarseSigma
-    full: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one backend made of one case."""
-
-    ratio: float  # to cv2.GaussianBlur
-    milliseconds: float
     psnr: float  # dB, against the unrounded definition
     ceiling: float  # dB, what the rounded definition reaches
     worst: float  # grey levels
 
 
-def scene(width: int, height: int) -> NDArray[np.uint8]:
-    """A picture with the statistics of a photograph: falling spectrum, hard-edged objects."""
-    generator = np.random.default_rng(1)
-    canvas = np.zeros((height, width, 3), np.float32)
-    cells, strength = 2, 60.0
-    while cells < width:
-        rows = max(cells * height // width, 1) + 1
-        octave = generator.normal(0, strength, (rows, cells + 1, 3)).astype(np.float32)
-        canvas += cv2.resize(octave, (width, height), interpolation=cv2.INTER_LINEAR)
-        cells, strength = cells * 2, strength * 0.6
-    pixels = np.clip(canvas + 120.0, 0, 255).astype(np.uint8)
-    for _ in range(60):
-        x, y = int(generator.integers(width)), int(generator.integers(height))
-        colour = tuple(int(c) for c in generator.integers(0, 256, 3))
-        cv2.circle(pixels, (x, y), int(generator.integers(10, height // 8)), colour, -1)
-        cv2.putText(pixels, "edge", (y, x % height), cv2.FONT_HERSHEY_SIMPLEX, 2.0, colour, 3)
-    return pixels
+# ------------------------------------------------------------------ what is compared
 
 
-def smooth_case(width: int, height: int, largest: float) -> Case:
-    """A coarse relevance map as the prefilter makes it: mostly soft, some of it sharp."""
-    cells = np.random.default_rng(2).random((height // 120, width // 120)).astype(np.float32)
-    cells = cv2.GaussianBlur(cells, (3, 3), 0.8)
-    cells = (cells - cells.min()) / (cells.max() - cells.min())
-    values = np.asarray(largest * (1.0 - cells) ** 1.5, np.float32)
-    coarse = kernels.CoarseSigma.covering(values, height, width)
-    return Case(f"smooth, max {largest:g}", coarse, coarse.materialise(height, width))
+def methods() -> dict[str, Method]:
+    """Every way to smooth that is measured, by name."""
+    found: dict[str, Method] = {}
+    if native.status() == "available":
+        best = native.best_vectors()
+        found[f"c, {VECTORS[best]}"] = functools.partial(with_vectors, best, 1)
+        found["c, two threads"] = functools.partial(with_vectors, best, 2)
+        for lower in range(best - 1, -1, -1):
+            found[f"c, {VECTORS[lower]}"] = functools.partial(with_vectors, lower, 1)
+    found["opencv backend"] = with_opencv
+    found["blocks apart, 11 taps"] = block_by_block
+    found["tiles pasted"] = tile_by_tile
+    found["copy"] = copy
+    return found
 
 
-def two_level_case(width: int, height: int, largest: float) -> Case:
-    """A sharp rectangle of 16 % of the image, with hard edges."""
-    full = np.full((height, width), largest, np.float32)
-    top, left = height * 3 // 10, width * 3 // 10
-    full[top : top + height * 4 // 10, left : left + width * 4 // 10] = 0.0
-    return Case(f"16 % sharp, rest {largest:g}", full, full)
+def with_vectors(vectors: int, threads: int, image: Pixels, case: Case, out: Pixels) -> None:
+    """Smooth with the C backend at a vector level."""
+    native.smooth(image, case.sigma, case.largest, out, threads=threads, vectors=vectors)
 
 
-def cases(width: int, height: int) -> Iterator[tuple[float, Case]]:
-    """The maps of the table, with their largest sigma."""
-    for largest in SIGMAS:
-        yield largest, smooth_case(width, height, largest)
-        yield largest, two_level_case(width, height, largest)
+def with_opencv(image: Pixels, case: Case, out: Pixels) -> None:
+    """Smooth with the OpenCV backend."""
+    kernels.varying_gaussian(image, case.sigma, backend="opencv", out=out)
 
 
-def in_turns(
-    first: Callable[[], object], second: Callable[[], object], seconds: float
-) -> list[float]:
-    """The shortest time of each in seconds, called alternately for about so long."""
-    shortest = [math.inf, math.inf]
+def block_by_block(image: Pixels, case: Case, out: Pixels) -> None:
+    """What reference mode does: blocks that know nothing of each other, a kernel of 11 taps."""
+    out[...] = blur_blocks(image, case.full[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK].astype(float))
+
+
+def tile_by_tile(image: Pixels, case: Case, out: Pixels) -> None:
+    """Tiles blurred by OpenCV with the sigma of their middles and pasted side by side."""
+    height, width = case.full.shape
+    for y in range(0, height, TILE):
+        for x in range(0, width, TILE):
+            at = np.s_[y : y + TILE, x : x + TILE]
+            rows, columns = case.full[at].shape
+            sigma = float(case.full[y + rows // 2, x + columns // 2])
+            out[at] = blurred(image[at], sigma) if sigma > kernels.KEEP_SIGMA else image[at]
+
+
+def copy(image: Pixels, _: Case, out: Pixels) -> None:
+    """The floor: read and write each byte once."""
+    np.copyto(out, image)
+
+
+def blurred(image: Pixels, sigma: float) -> Pixels:
+    """OpenCV's blur with a support of three sigma."""
+    size = 2 * math.ceil(3 * sigma) + 1
+    return np.asarray(cv2.GaussianBlur(image, (size, size), sigma), np.uint8)
+
+
+# ------------------------------------------------------------------ measuring
+
+
+def in_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """The shortest time of each call in seconds, all called in turns for about so long."""
+    shortest = dict.fromkeys(calls, math.inf)
     end = time.perf_counter() + seconds
-    while True:
-        for i, call in enumerate((first, second)):
+    rounds = 0
+    while rounds < ROUNDS or time.perf_counter() < end:
+        for name, call in calls.items():
             start = time.perf_counter()
             call()
-            shortest[i] = min(shortest[i], time.perf_counter() - start)
-        if time.perf_counter() > end:
-            return shortest
+            shortest[name] = min(shortest[name], time.perf_counter() - start)
+        rounds += 1
+    return shortest
 
 
-def fidelity(
-    result: NDArray[np.uint8], image: NDArray[np.uint8], sigma: NDArray[np.float32]
-) -> tuple[float, float, float]:
-    """PSNR, its ceiling in dB and the worst error in levels, over four crops."""
+def fidelity(result: Pixels, image: Pixels, sigma: NDArray[np.float32]) -> Fidelity:
+    """Compare with the definition, over four crops."""
     height, width = sigma.shape
     errors: list[NDArray[np.float64]] = []
     roundings: list[NDArray[np.float64]] = []
@@ -123,61 +132,98 @@ def fidelity(
         exact = smooth_exactly(image, sigma, range(top, top + CROP), range(left, left + CROP))
         errors.append(result[top : top + CROP, left : left + CROP] - exact)
         roundings.append(np.floor(exact + 0.5) - exact)
-    return _psnr(errors), _psnr(roundings), float(np.abs(errors).max())
+    return Fidelity(_psnr(errors), _psnr(roundings), float(np.abs(errors).max()))
 
 
 def _psnr(errors: list[NDArray[np.float64]]) -> float:
     return 10.0 * math.log10(255.0**2 / max(float(np.mean(np.square(errors))), 1e-12))
 
 
-def measure(image: NDArray[np.uint8], largest: float, case: Case, backend: str) -> Measured:
-    """Time a backend against OpenCV's blur, then judge what it made."""
-    size = 2 * math.ceil(3 * largest) + 1
-    out = np.empty_like(image)
-    whole = np.empty_like(image)
-    ours, opencv = in_turns(
-        lambda: kernels.varying_gaussian(image, case.sigma, backend=backend, out=out),
-        lambda: cv2.GaussianBlur(image, (size, size), largest, dst=whole),
-        seconds=2.0,
-    )
-    return Measured(ours / opencv, ours * 1e3, *fidelity(out, image, case.full))
+# ------------------------------------------------------------------ the tables
+
+
+def compare(image: Pixels, case: Case, chosen: Mapping[str, Method], seconds: float) -> list[str]:
+    """The rows of one case, cells joined by tabs."""
+    results = {name: np.empty_like(image) for name in chosen}
+    calls: dict[str, Callable[[], object]] = {
+        name: functools.partial(method, image, case, results[name])
+        for name, method in chosen.items()
+    }
+    calls["cv2"] = functools.partial(blurred, image, case.largest)
+    times = in_turns(calls, seconds)
+    rows: list[str] = []
+    for name, result in results.items():
+        found = fidelity(result, image, case.full)
+        figures = (
+            f"{times[name] / times['cv2']:.3f}",
+            f"{times[name] * 1e3:.1f}",
+            *((f"{found.psnr:.1f}", f"{found.ceiling:.1f}", f"{found.worst:.1f}")),
+        )
+        size = f"{image.shape[1]}x{image.shape[0]}"
+        shown = figures if name != "copy" else (*figures[:2], "", "", "")
+        rows.append("\t".join((size, case.name, name, *shown)))
+    return rows
+
+
+def growth(seconds: float) -> Table:
+    """How time grows with sigma, with pixels and with threads, for the C backend."""
+    table = Table(title="The C backend: how time grows, ms", box=box.SIMPLE)
+    for heading in ("largest sigma, px", "1080p", "2160p", "2160p : 4 x 1080p", "two threads"):
+        table.add_column(heading, justify="right")
+    images = {height: scene(width, height) for width, height in SIZES}
+    outs = {height: np.empty_like(image) for height, image in images.items()}
+    for largest in track((2.0, 4.0, 8.0, 16.0, 32.0), "measuring growth", transient=True):
+        maps = {height: smooth_case(width, height, largest).sigma for width, height in SIZES}
+        call = functools.partial(kernels.varying_gaussian, backend="c")
+        times = in_turns(
+            {
+                "small": functools.partial(call, images[1080], maps[1080], out=outs[1080]),
+                "two": functools.partial(call, images[1080], maps[1080], out=outs[1080], threads=2),
+                "large": functools.partial(call, images[2160], maps[2160], out=outs[2160]),
+            },
+            seconds,
+        )
+        table.add_row(
+            f"{largest:g}",
+            f"{times['small'] * 1e3:.1f}",
+            f"{times['large'] * 1e3:.1f}",
+            f"{times['large'] / times['small'] / 4:.2f}",
+            f"{times['small'] / times['two']:.2f} x",
+        )
+    return table
 
 
 def main(
-    backend: Annotated[
-        list[str] | None, typer.Option(help="Backend to measure; repeat for several.")
+    method: Annotated[
+        list[str] | None, typer.Option(help="Only methods whose name holds this; repeatable.")
     ] = None,
+    seconds: Annotated[float, typer.Option(help="Time for each map and size.")] = 3.0,
 ) -> None:
-    """Compare the smoothing backends with OpenCV's Gaussian blur of the whole image."""
+    """Compare the smoothing kernels with OpenCV's Gaussian blur of the whole image."""
     cv2.setNumThreads(1)
-    available = [n for n, s in kernels.backends().items() if s == "available" and n != "reference"]
+    chosen = {
+        name: call
+        for name, call in methods().items()
+        if method is None or any(part in name for part in method)
+    }
     console = Console()
-    console.width = max(console.width, 100)  # piped output would cut the table to 80
-    vectors = VECTOR_LEVELS[gather.best_level()] if "c" in available else "not built"
-    table = Table(title=f"One thread; the C library runs on {vectors}", box=box.SIMPLE)
-    for heading in ("image", "map", "backend", "x cv2", "ms", "PSNR, dB", "at most", "worst"):
-        justify = "left" if heading in {"map", "backend"} else "right"
+    console.width = max(console.width, 120)  # piped output would cut the table to 80
+    table = Table(title="One thread, unless named; x cv2 is the ratio of times", box=box.SIMPLE)
+    for heading in ("image", "map", "method", "x cv2", "ms", "PSNR, dB", "at most, dB", "worst, levels"):
+        justify = "left" if heading in {"map", "method"} else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
-    chosen = backend or available
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("measuring", total=len(SIZES) * 4 * len(chosen))
+        task = progress.add_task("measuring", total=len(SIZES) * 4)
         for width, height in SIZES:
             image = scene(width, height)
-            for largest, case in cases(width, height):
-                for name in chosen:
-                    found = measure(image, largest, case, name)
-                    table.add_row(
-                        f"{width}x{height}",
-                        case.name,
-                        name,
-                        f"{found.ratio:.2f}",
-                        f"{found.milliseconds:.1f}",
-                        f"{found.psnr:.1f}",
-                        f"{found.ceiling:.1f}",
-                        f"{found.worst:.1f}",
-                    )
-                    progress.advance(task)
+            for case in cases(width, height):
+                for row in compare(image, case, chosen, seconds):
+                    table.add_row(*row.split("\t"))
+                table.add_section()
+                progress.advance(task)
     console.print(table)
+    if native.status() == "available":
+        console.print(growth(seconds))
 
 
 if __name__ == "__main__":
