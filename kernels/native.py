@@ -221,7 +221,7 @@ _memory = _Memory()
 @functools.cache
 def _ladder_up_to(levels: int) -> _ScalesStruct:
     """The ladder as far as a pyramid of so many levels carries it."""
-    ladder = [scale for scale in scales.ladder() if scale.level <= levels]
+    ladder = scales.ladder(levels)
     struct = _ScalesStruct(count=len(ladder))
     for k, scale in enumerate(ladder):
         taps = np.rint(scale.taps * _ONE).astype(int)

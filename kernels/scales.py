@@ -73,11 +73,19 @@ def coordinate_of(sigma: float) -> float:
     return PER_OCTAVE * math.log2(max(sigma, KEEP_SIGMA) / KEEP_SIGMA)
 
 
+def sigma_of(coordinate: float) -> float:
+    """The sigma at a coordinate; scale k is the one at k."""
+    return KEEP_SIGMA * 2.0 ** (coordinate / PER_OCTAVE)
+
+
 @functools.cache
-def ladder() -> tuple[Scale, ...]:
-    """Every scale from `KEEP_SIGMA` (the picture itself) to `MAX_SIGMA`."""
+def ladder(levels: int = level_of(MAX_SIGMA)) -> tuple[Scale, ...]:
+    """The scales from `KEEP_SIGMA` (the picture itself) as far as a pyramid of `levels` carries.
+
+    Up to 8 px (level 2) that takes some milliseconds to work out, to the end (level 5) some 60.
+    """
     count = round(coordinate_of(MAX_SIGMA)) + 1
-    sigmas = [KEEP_SIGMA * 2.0 ** (k / PER_OCTAVE) for k in range(count)]
+    sigmas = [sigma_of(k) for k in range(count) if level_of(sigma_of(k)) <= levels]
     fitted = [_fit(sigma) for sigma in sigmas]
     bent = [replace(one, bend=_bend(one, other)) for one, other in itertools.pairwise(fitted)]
     return (*bent, fitted[-1])
@@ -86,10 +94,10 @@ def ladder() -> tuple[Scale, ...]:
 def level_for(max_sigma: float) -> int:
     """The highest level of the scales that sigmas up to `max_sigma` are mixed from."""
     # A coordinate is rounded to 1/512 where it is used; a sigma a hair above a scale is that scale.
-    above = math.ceil(coordinate_of(max_sigma) - 1.0 / 1024.0)
-    return ladder()[min(above, len(ladder()) - 1)].level
+    return level_of(sigma_of(math.ceil(coordinate_of(max_sigma) - 1.0 / 1024.0)))
 
 
+@functools.cache
 def _fit(sigma: float) -> Scale:
     level = level_of(sigma)
     if level == 0:
