@@ -94,7 +94,11 @@ def as_batch(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _array(name: str, value: object, scalar: type[Scalar]) -> NDArray[Scalar]:
     wanted = np.dtype(scalar)
     if not isinstance(value, np.ndarray):
-        raise KernelError(f"{name} is a {type(value).__name__}; pass a NumPy array of {wanted}")
+        hint = "; for arrays on a GPU there is kernels.cuda.smooth_device"
+        on_device = hint if hasattr(value, "__cuda_array_interface__") else ""
+        raise KernelError(
+            f"{name} is a {type(value).__name__}; pass a NumPy array of {wanted}{on_device}"
+        )
     if value.dtype != wanted:  # pyright: ignore[reportUnknownMemberType]
         raise KernelError(f"{name} has dtype {value.dtype}; pass {wanted}")  # pyright: ignore[reportUnknownMemberType]
     return value  # pyright: ignore[reportUnknownVariableType]

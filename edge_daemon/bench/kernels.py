@@ -209,7 +209,8 @@ def main(
     console = Console()
     console.width = max(console.width, 120)  # piped output would cut the table to 80
     table = Table(title="One thread, unless named; x cv2 is the ratio of times", box=box.SIMPLE)
-    for heading in ("image", "map", "method", "x cv2", "ms", "PSNR, dB", "at most, dB", "worst, levels"):
+    headings = ("image", "map", "method", "x cv2", "ms", "PSNR, dB", "at most, dB", "worst, levels")
+    for heading in headings:
         justify = "left" if heading in {"map", "method"} else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
     with Progress(console=console, transient=True) as progress:

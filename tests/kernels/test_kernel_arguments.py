@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -90,8 +90,16 @@ def test_refused_thread_counts(threads: Any) -> None:
 
 
 def test_unknown_backend_is_told_the_known_ones() -> None:
-    with pytest.raises(KernelError, match="'cuda'; pass one of auto, c, opencv, reference"):
-        varying_gaussian(IMAGE, SIGMA, backend="cuda")
+    with pytest.raises(KernelError, match="'simd'; pass one of auto, c, cuda, opencv, reference"):
+        varying_gaussian(IMAGE, SIGMA, backend="simd")
+
+
+def test_arrays_on_a_gpu_are_told_their_way() -> None:
+    class OnDevice:
+        __cuda_array_interface__: ClassVar[dict[str, Any]] = {}
+
+    with pytest.raises(KernelError, match=r"OnDevice; .* there is kernels\.cuda\.smooth_device"):
+        varying_gaussian(cast(Any, OnDevice()), SIGMA)
 
 
 def test_missing_library_is_explained_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,24 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import kernels
-from kernels import CoarseSigma, varying_gaussian
+from kernels import CoarseSigma, cuda, varying_gaussian
 from support.oracle import deviation
 from support.pixels import noise, scene, slope
 
-AVAILABLE = [name for name, status in kernels.backends().items() if status == "available"]
+AVAILABLE = [
+    name
+    for name, status in kernels.backends().items()
+    # A simulated GPU is far too slow for this; tests/kernels/test_cuda.py has tests in its measure.
+    if status == "available" and not (name == "cuda" and cuda.simulated())
+]
 FAST = [name for name in AVAILABLE if name != "reference"]
-WORST = {"c": 2.5, "opencv": 2.0, "reference": 0.501}  # grey levels from the unrounded truth
-PSNR = {"c": 53.0, "opencv": 56.0, "reference": 99.0}  # dB from the rounded truth
+WORST = {
+    "c": 2.5,
+    "cuda": 2.5,
+    "opencv": 2.0,
+    "reference": 0.501,
+}  # grey levels from the unrounded truth
+PSNR = {"c": 53.0, "cuda": 53.0, "opencv": 56.0, "reference": 99.0}  # dB from the rounded truth
 
 each_backend = pytest.mark.parametrize("backend", AVAILABLE)
 each_fast_backend = pytest.mark.parametrize("backend", FAST)
@@ -48,7 +58,7 @@ def test_gentle_map_on_a_natural_scene(backend: str) -> None:
     result = varying_gaussian(image, sigma, backend=backend)
     found = deviation(result, image, sigma, range(0, 200, 9), range(0, 230, 7))
     assert found.worst <= 2.0
-    assert found.psnr >= (59.0 if backend == "c" else PSNR[backend])
+    assert found.psnr >= (PSNR[backend] if backend == "opencv" else 59.0)
 
 
 @each_fast_backend
@@ -76,7 +86,7 @@ def test_sigma_at_random_per_pixel(backend: str) -> None:
     image = noise(24, 40, seed=5)
     sigma = (np.random.default_rng(5).random((24, 40)) * 7).astype(np.float32)
     found = deviation(varying_gaussian(image, sigma, backend=backend), image, sigma)
-    assert found.worst <= (2.5 if backend == "c" else 4.5)
+    assert found.worst <= (4.5 if backend == "opencv" else 2.5)
 
 
 @each_fast_backend

@@ -1,0 +1,130 @@
+"""The CUDA backend without a GPU: what it says of itself, its code, and the simulator's verdict."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import KernelError, cuda
+
+ROOT = Path(__file__).parents[2]
+needs_numba = pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
+)
+
+
+def in_a_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python in a process of its own: numba reads its settings when it is imported."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
+    """Makes `module` what importing numba.cuda gives, or raises."""
+    real = importlib.import_module
+
+    def import_module(name: str) -> Any:
+        if name != "numba.cuda":
+            return real(name)
+        if isinstance(module, Exception):
+            raise module
+        return module
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+
+
+def unavailable(reason: Exception | None) -> Any:
+    def current_context() -> None:
+        if reason is not None:
+            raise reason
+
+    return SimpleNamespace(is_available=lambda: False, current_context=current_context)
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (
+            ModuleNotFoundError("No module named 'numba'"),
+            "not installed: No module named 'numba'; pip install 'edge-daemon[gpu]'",
+        ),
+        (
+            RuntimeError("odd"),
+            "broken: importing numba-cuda raised RuntimeError('odd'); reinstall it",
+        ),
+        (
+            unavailable(RuntimeError("Error at driver init:\n\nno driver\n:")),
+            "without a usable GPU: Error at driver init: no driver; install NVIDIA's driver",
+        ),
+        (
+            unavailable(None),
+            "without a compiler: libNVVM was not found; install the CUDA toolkit or "
+            "numba-cuda[cu12]",
+        ),
+        (SimpleNamespace(is_available=lambda: True), "available"),
+    ],
+)
+def test_status_says_what_is_missing(
+    module: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, module)
+    assert cuda.status() == message
+
+
+def test_work_without_a_gpu_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, ModuleNotFoundError("No module named 'numba'"))
+    image, sigma = np.zeros((4, 5, 3), np.uint8), np.ones((4, 5), np.float32)
+    with pytest.raises(KernelError, match="'cuda' is not installed: No module named 'numba'"):
+        cuda.smooth(image, sigma, 1.0, np.empty_like(image))
+    with pytest.raises(KernelError, match="'cuda' is not installed"):
+        cuda.smooth_device(image, sigma)
+
+
+def test_importing_the_package_does_not_import_numba() -> None:
+    code = "import sys, kernels, kernels.cuda; print('numba' in sys.modules)"
+    assert in_a_process("-c", code).stdout.strip() == "False"
+
+
+@needs_numba
+@pytest.mark.timeout(600)
+def test_results_on_the_simulator() -> None:
+    ran = in_a_process(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_cuda_results.py"),
+        NUMBA_ENABLE_CUDASIM="1",
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert " passed" in ran.stdout
+
+
+@needs_numba
+def test_compiled_code_has_neither_doubles_nor_arrays_in_memory() -> None:
+    """Either would cost most of the speed, and nothing else would show it."""
+    from numba.cuda.cudadrv import nvvm
+
+    if not nvvm.is_available():
+        pytest.skip("libNVVM is not installed: pip install 'numba-cuda[cu12]'")
+    ran = in_a_process("-m", "support.cuda_ptx", "8", "7", NUMBA_ENABLE_CUDASIM="0")
+    assert ran.returncode == 0, ran.stderr
+    compiled: dict[str, str] = json.loads(ran.stdout)
+    assert len(compiled) == 5
+    for name, code in compiled.items():
+        assert ".entry" in code, name
+        assert ".f64" not in code, name
+        assert ".local" not in code, name
