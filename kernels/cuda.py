@@ -38,6 +38,7 @@ these are.) A daemon should smooth one small picture of each kind before it says
 
 from __future__ import annotations
 
+import functools
 import importlib
 from dataclasses import replace
 from typing import Any
@@ -55,7 +56,6 @@ from kernels.errors import KernelError
 __all__ = ["Workspace", "simulated", "smooth", "smooth_batch", "smooth_device", "status"]
 
 _MAX_IMAGES = 65535  # blocks along the second axis of a grid
-_RANGE_BLOCKS = 128
 
 
 def status() -> str:
@@ -71,12 +71,36 @@ def status() -> str:
         return f"broken: importing numba-cuda raised {error!r}; reinstall it"
     try:
         if cuda.is_available():
-            return "available"
-        cuda.current_context()  # says why not
+            fault = _compiler_fault()
+        else:
+            cuda.current_context()  # says why, unless it is for want of a compiler
+            fault = "libNVVM was not found"
     except Exception as error:
-        reason = " ".join(str(error).split()).rstrip(" :.") or repr(error)
-        return f"without a usable GPU: {reason}; install NVIDIA's driver"
-    return "without a compiler: libNVVM was not found; install the CUDA toolkit or numba-cuda[cu12]"
+        return f"without a usable GPU: {_one_line(error)}; install NVIDIA's driver"
+    if fault:
+        return f"without a compiler: {fault}; install the CUDA toolkit or numba-cuda[cu12]"
+    return "available"
+
+
+@functools.cache
+def _compiler_fault() -> str:
+    """Why numba cannot compile a kernel here, found by trying; empty if it can."""
+    if simulated():
+        return ""
+    types = importlib.import_module("numba").types
+    capability = numba_cuda().get_current_device().compute_capability
+    try:
+        numba_cuda().compile_ptx(_nothing, types.void(types.int32), cc=capability)
+    except Exception as error:
+        return _one_line(error)
+    return ""
+
+
+def _nothing(_: Any) -> None: ...
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(" :.") or repr(error)
 
 
 def simulated() -> bool:
@@ -273,25 +297,10 @@ def _maps(sigma: Any, source: Any, max_sigma: float | None, stream: Any) -> tupl
         largest = arguments.largest_sigma(values) if values.size else 0.0
         values = numba_cuda().to_device(np.ascontiguousarray(values), stream=stream)
     elif max_sigma is None:
-        largest = _largest_on_device(values, stream)
+        largest = arrays.largest_sigma(values, stream)
     else:
         largest = max_sigma
     return values, largest if max_sigma is None else max_sigma
-
-
-def _largest_on_device(values: Any, stream: Any) -> float:
-    """As `arguments.largest_sigma`."""
-    if values.size == 0:
-        return 0.0
-    pyramid = importlib.import_module("kernels.cuda_pyramid")
-    found = numba_cuda().to_device(np.zeros(2, np.float32), stream=stream)
-    blocks = min(_RANGE_BLOCKS, -(-values.size // pyramid.RANGE_THREADS))
-    kernel = pyramid.range_kernel()
-    kernel[blocks, pyramid.RANGE_THREADS, stream](
-        values.reshape(values.size), np.float32(MAX_SIGMA), found
-    )
-    largest, bad = (float(number) for number in arrays.fetch(found, stream))
-    return arguments.largest_sigma(arrays.fetch(values, stream)) if bad else largest
 
 
 def _require() -> None:

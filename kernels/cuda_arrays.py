@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels import arguments
+from kernels.definition import MAX_SIGMA
 from kernels.errors import KernelError
+
+_RANGE_BLOCKS = 128
 
 
 def numba_cuda() -> Any:
@@ -104,6 +108,21 @@ def fetch(array: Any, stream: Any, out: NDArray[Any] | None = None) -> NDArray[A
     array.copy_to_host(host, stream=stream)
     stream.synchronize()
     return host
+
+
+def largest_sigma(values: Any, stream: Any) -> float:
+    """As `arguments.largest_sigma`, of a map on the device; waits for the answer."""
+    if values.size == 0:
+        return 0.0
+    pyramid = importlib.import_module("kernels.cuda_pyramid")
+    found = numba_cuda().to_device(np.zeros(2, np.float32), stream=stream)
+    blocks = min(_RANGE_BLOCKS, -(-values.size // pyramid.RANGE_THREADS))
+    kernel = pyramid.range_kernel()
+    kernel[blocks, pyramid.RANGE_THREADS, stream](
+        values.reshape(values.size), np.float32(MAX_SIGMA), found
+    )
+    largest, bad = (float(number) for number in fetch(found, stream))
+    return arguments.largest_sigma(fetch(values, stream)) if bad else largest
 
 
 def stand_in(array: Any) -> NDArray[Any]:

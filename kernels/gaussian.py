@@ -48,7 +48,7 @@ def varying_gaussian(
             filtered on a pyramid (`kernels.scales`). Exact up to a twentieth of a level where sigma
             is one of 0.25 * 2^(k / 4) and at most 2 px. Elsewhere, before rounding, no picture can
             be missed by more than 2.8 levels, a straight edge from black to white by more than 0.5;
-            random black and white comes out within 2.1 levels, photographs within 1. Neither steps
+            random black and white comes out within 2.4 levels, photographs within 1. Neither steps
             nor slopes of sigma add to that, for no pixel sees another pixel's sigma. All vector
             levels, processors and thread counts give the same bytes. Time hardly grows with sigma,
             but does with the number of different sigmas within 64 by 32 pixels: where sigma is

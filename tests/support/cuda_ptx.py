@@ -1,5 +1,7 @@
 """Compiles the CUDA kernels (for colour) without a GPU and prints the PTX of each as JSON.
 
+Where numba lacks the libraries to compile anything, it prints the reason instead, as "fault".
+
 Run in a process of its own (`python -m support.cuda_ptx MAJOR MINOR`): numba asks the current
 device what to compile its functions for, and is given an answer here.
 """
@@ -13,11 +15,19 @@ from types import SimpleNamespace
 from typing import Any
 
 
+def _nothing(_: Any) -> None: ...
+
+
 def main(capability: tuple[int, int]) -> None:
     dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     cuda: Any = importlib.import_module("numba.cuda")
     types: Any = importlib.import_module("numba").types
+    try:
+        cuda.compile_ptx(_nothing, types.void(types.int32), cc=capability)
+    except Exception as error:
+        json.dump({"fault": " ".join(str(error).split())}, sys.stdout)
+        return
     pyramid: Any = importlib.import_module("kernels.cuda_pyramid")
     tile: Any = importlib.import_module("kernels.cuda_tile")
 
