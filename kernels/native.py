@@ -262,8 +262,8 @@ def _describe_sigma(
 def _with_packed_rows(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """The array itself if each of its rows is contiguous (rows may lie anywhere), else a copy."""
     expected = array.itemsize
+    packed = array.flags.aligned  # no: a field of packed records, say
     for length, stride in zip(array.shape[:0:-1], array.strides[:0:-1], strict=True):
-        if stride != expected and length > 1:
-            return np.ascontiguousarray(array)
+        packed = packed and (stride == expected or length <= 1)
         expected *= length
-    return array
+    return array if packed else np.require(array, requirements=["C", "A"])

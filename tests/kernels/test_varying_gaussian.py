@@ -243,6 +243,16 @@ def test_any_strides_and_read_only_input(backend: str) -> None:
         returned = varying_gaussian(image[view], sigma[view], backend=backend, out=out)
         assert returned is out
         assert np.array_equal(out, packed)
+    records = np.zeros((40, 60), np.dtype([("flag", np.uint8), ("sigma", np.float32)]))
+    records["sigma"] = sigma
+    rows = np.frombuffer(bytearray(40 * 241 + 1), np.uint8)[1:].reshape(40, 241)
+    odd = np.ndarray((40, 60), np.float32, rows, strides=(241, 4))
+    odd[...] = sigma
+    for misaligned in (records["sigma"], odd):
+        assert np.array_equal(
+            varying_gaussian(image, misaligned, backend=backend),
+            varying_gaussian(image, sigma, backend=backend),
+        )
     planes = np.transpose(np.ascontiguousarray(np.transpose(image, (2, 0, 1))), (1, 2, 0))
     assert np.array_equal(
         varying_gaussian(planes, sigma, backend=backend),
