@@ -9,7 +9,7 @@ SHELL  := /bin/bash
 .PHONY: help setup demo test test-export lint format bench bench-kernels bench-frames sanitize clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed  ## .venv with the daemon in it
 
