@@ -25,7 +25,7 @@ needs_numba = pytest.mark.skipif(
 
 def in_a_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs Python in a process of its own: numba reads its settings when it is imported."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "shared")])
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,

@@ -66,6 +66,12 @@ def test_values_that_change_after_their_check_stay_harmless() -> None:
     plain = np.empty_like(image)
     native.smooth(image, np.full((50, 70), 3.0, np.float32), 3.0, plain)
     assert np.array_equal(out[1::7], plain[1::7])  # what surrounds the bad values
+    # Too large a value counts as the widest scale that the pyramid was made for, 4 px here.
+    widest = np.empty_like(image)
+    native.smooth(image, np.full((50, 70), 4.0, np.float32), 4.0, widest)
+    assert np.array_equal(out[::7, 5::35], widest[::7, 5::35])  # 1e30
+    native.smooth(image, np.full((50, 70), 60.0, np.float32), 3.0, out)
+    assert np.array_equal(out, widest)
     native.smooth(image, CoarseSigma.covering(sigma, 50, 70), 3.0, out)
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 import pytest
 
-from kernels.workers import together
+from kernels.workers import POOL_THREADS, together
 
 
 def test_helpers_and_caller_run_the_same_work() -> None:
-    meeting = threading.Barrier(3, timeout=10)
+    meeting = threading.Barrier(2, timeout=10)
     names: list[str] = []
 
     def work() -> None:
         meeting.wait()
         names.append(threading.current_thread().name)
 
-    together(3, work)
-    assert len(set(names)) == 3
+    together(2, work)
+    assert len(set(names)) == 2
     assert threading.current_thread().name in names
 
 
@@ -27,6 +26,12 @@ def test_one_thread_needs_no_pool() -> None:
     names: list[str] = []
     together(1, lambda: names.append(threading.current_thread().name))
     assert names == [threading.current_thread().name]
+
+
+def test_no_more_help_is_called_than_the_pool_has() -> None:
+    calls: list[int] = []
+    together(10**9, lambda: calls.append(1))
+    assert 1 <= len(calls) <= POOL_THREADS + 1
 
 
 def test_an_error_on_any_thread_is_raised_after_all_are_done() -> None:
@@ -48,7 +53,7 @@ def test_an_error_on_any_thread_is_raised_after_all_are_done() -> None:
 
 def test_help_that_never_comes_is_called_off() -> None:
     gate, arrived = threading.Event(), threading.Semaphore(0)
-    everyone = (os.cpu_count() or 1) + 1  # this thread, and all of the pool
+    everyone = POOL_THREADS + 1  # this thread, and all of the pool
 
     def occupy() -> None:
         arrived.release()

@@ -101,3 +101,31 @@ def tiff_grey(
     ]
     directory = struct.pack(byte_order + "H", len(entries)) + b"".join(entries) + bytes(4)
     return header + data + directory
+
+
+def scans_upon_scans(count: int) -> bytes:
+    """A flawless progressive JPEG, 16x16 and grey, of one scan for the means and `count` others.
+
+    Each takes twelve bytes, however many pixels the picture has: coefficient by coefficient, first
+    the highest bit and then one bit after the other, all of them zero.
+    """
+
+    def segment(kind: int, body: list[int]) -> bytes:
+        return bytes([0xFF, kind, *(len(body) + 2).to_bytes(2, "big"), *body])
+
+    def scan(first: int, last: int, bits: int, data: int) -> bytes:
+        return segment(0xDA, [1, 1, 0, first, last, bits]) + bytes([data])
+
+    one_code = [1] + [0] * 15
+    parts = [
+        b"\xff\xd8",
+        segment(0xDB, [0] + [1] * 64),
+        segment(0xC2, [8, 0, 16, 0, 16, 1, 1, 0x11, 0]),
+        segment(0xC4, [0x00, *one_code, 0x00]),  # "0": no difference
+        segment(0xC4, [0x10, *one_code, 0x20]),  # "0", then two bits: so many blocks end here
+        scan(0, 0, 0, 0b0000_1111),
+    ]
+    bits_of_each = [0x0D] + [low + 1 << 4 | low for low in reversed(range(13))]
+    steps: list[Any] = [(k, bits) for k in range(1, 64) for bits in bits_of_each]
+    parts += [scan(k, k, bits, 0b0001_1111) for k, bits in steps[:count]]
+    return b"".join([*parts, b"\xff\xd9"])
