@@ -3,7 +3,7 @@
 from kernels.coarse import AxisMap, CoarseSigma
 from kernels.definition import KEEP_SIGMA, MAX_SIGMA
 from kernels.errors import KernelError
-from kernels.gaussian import backends, varying_gaussian
+from kernels.gaussian import backends, default_backend, varying_gaussian
 from kernels.native import scratch_bytes
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CoarseSigma",
     "KernelError",
     "backends",
+    "default_backend",
     "scratch_bytes",
     "varying_gaussian",
 ]

@@ -6,6 +6,9 @@ import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+POOL_THREADS: Final = os.cpu_count() or 1
 
 
 def together(threads: int, work: Callable[[], None]) -> None:
@@ -15,7 +18,9 @@ def together(threads: int, work: Callable[[], None]) -> None:
     threads come, or when: help that the busy pool has not sent by the time this thread is through
     is called off. Whatever `work` raises, on any thread, is raised here.
     """
-    helpers: list[Future[None]] = [_pool().submit(work) for _ in range(threads - 1)]
+    helpers: list[Future[None]] = [
+        _pool().submit(work) for _ in range(min(threads - 1, POOL_THREADS))
+    ]
     try:
         work()
     finally:
@@ -28,7 +33,7 @@ def together(threads: int, work: Callable[[], None]) -> None:
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="smooth")
+    return ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="smooth")
 
 
 # A child process has none of the pool's threads.

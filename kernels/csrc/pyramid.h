@@ -83,8 +83,8 @@ INLINE void keep_even(const int16_t *restrict all, int16_t *restrict out, int pi
         copy_pixel(out + i * channels, all + 2 * i * channels, channels);
 }
 
-/* One row of level 1 from five rows of the picture. `sums` and `all` have the level below's row
- * with margins; samples of pixel 0 lie at `sums + start`. */
+/* One row of level 1 from five rows of the picture. `sums` and `all` hold a row of the picture with
+ * what the margin is made from. */
 INLINE void reduce_bytes(const struct smooth_job *job, const struct level *to, int y,
                          int16_t *sums, int16_t *all, int channels)
 {

@@ -122,8 +122,8 @@ INLINE ints load_bits(const float *sigma) { return (ints) * (const unaligned_flo
 
 /* Coordinates of sigmas: the exponent of a float and a polynomial of its mantissa m make log2 (the
  * minimax polynomial on [1, 2]; its error is 0.2 steps). A power of two comes out exactly. Any bits
- * give some coordinate in range. */
-INLINE ints coordinates_of(ints bits)
+ * give some coordinate from 0 to that of the last scale. */
+INLINE ints coordinates_of(ints bits, const struct smooth_scales *scales)
 {
     floats m = (floats)((bits & 0x7fffff) | 0x3f800000) - 1.0f;
     floats log2 = m * -0.0847687f + 0.3255958f;
@@ -132,14 +132,15 @@ INLINE ints coordinates_of(ints bits)
     log2 = m * log2 + __builtin_convertvector((bits >> 23) - (127 - 2), floats);
     const float steps = 4.0f * SMOOTH_STEPS;
     ints c = __builtin_convertvector(log2 * steps + 0.5f, ints);
-    c &= bits > 0x3e800000;               /* 0 up to sigma 0.25, and for what is negative */
-    const int top = 8 * 4 * SMOOTH_STEPS; /* sigma 64 */
+    c &= bits > 0x3e800000; /* 0 up to sigma 0.25, and for what is negative */
+    const int top = (scales->count - 1) * SMOOTH_STEPS;
     const ints below = c < top;
     return (below & c) | (~below & top);
 }
 
 /* The extremes of every cell's sigma, as coordinates. */
-INLINE void survey_cells(struct scratch *s, const struct region *tile)
+INLINE void survey_cells(struct scratch *s, const struct region *tile,
+                         const struct smooth_scales *scales)
 {
     const int rows = tile->y1 - tile->y0;
     for (int x = 0; x < tile->x1 - tile->x0; x += CELL)
@@ -153,8 +154,8 @@ INLINE void survey_cells(struct scratch *s, const struct region *tile)
                     low = (less & bits) | (~less & low);
                     high = (more & bits) | (~more & high);
                 }
-            low = coordinates_of(low);
-            high = coordinates_of(high);
+            low = coordinates_of(low, scales);
+            high = coordinates_of(high, scales);
             int least = low[0], most = high[0];
             for (int i = 1; i < FLOATS; i++) {
                 least = min_int(least, low[i]);
@@ -166,15 +167,16 @@ INLINE void survey_cells(struct scratch *s, const struct region *tile)
 }
 
 /* Give every sample of the tile its pixel's coordinate. */
-INLINE void spread_coordinates(struct scratch *s, const struct region *tile, int channels)
+INLINE void spread_coordinates(struct scratch *s, const struct region *tile,
+                               const struct smooth_scales *scales, int channels)
 {
     for (int y = 0; y < tile->y1 - tile->y0; y++)
         for (int x = 0; x < round_up(tile->x1 - tile->x0, CELL); x += LANES) {
             const float *sigma = s->sigma + y * s->sigma_stride + x;
             int16_t pixels[LANES] __attribute__((aligned(64)));
             for (int i = 0; i < LANES; i += FLOATS)
-                *(half_vec *)(pixels + i) =
-                    __builtin_convertvector(coordinates_of(load_bits(sigma + i)), half_vec);
+                *(half_vec *)(pixels + i) = __builtin_convertvector(
+                    coordinates_of(load_bits(sigma + i), scales), half_vec);
             for (int part = 0; part < channels; part++)
                 store(s->coordinate[y] + x * channels + part * LANES,
                       channels == 1 ? load(pixels) : repeat_thrice(load(pixels), part));

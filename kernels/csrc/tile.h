@@ -128,7 +128,7 @@ INLINE void smooth_tile(const struct smooth_job *job, struct scratch *s, const s
 {
     const struct smooth_scales *scales = job->scales;
     find_sigma(job, s, tile);
-    survey_cells(s, tile);
+    survey_cells(s, tile, scales);
     int low = INT16_MAX, high = 0;
     for (int j = 0; j * CELL_ROWS < tile->y1 - tile->y0; j++)
         for (int i = 0; i * CELL < tile->x1 - tile->x0; i++) {
@@ -136,7 +136,7 @@ INLINE void smooth_tile(const struct smooth_job *job, struct scratch *s, const s
             high = max_int(high, s->highest[j][i]);
         }
     const int finest = low / SMOOTH_STEPS;
-    const int widest = min_int((high + SMOOTH_STEPS - 1) / SMOOTH_STEPS, scales->count - 1);
+    const int widest = (high + SMOOTH_STEPS - 1) / SMOOTH_STEPS;
     if (widest == 0) {
         copy_tile(job, tile, channels);
         return;
@@ -156,7 +156,7 @@ INLINE void smooth_tile(const struct smooth_job *job, struct scratch *s, const s
         write_tile(job, tile, s->value, channels);
         return;
     }
-    spread_coordinates(s, tile, channels);
+    spread_coordinates(s, tile, scales, channels);
     memset(s->result, 0, sizeof s->result);
     for (int k = finest; k <= widest; k++) {
         struct region r;
