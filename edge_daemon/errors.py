@@ -145,6 +145,24 @@ class DecodeError(EdgeError):
     code = "decode_failed"
 
 
+class NoEncoderError(EdgeError):
+    """The codec is known, but what encodes is not installed or not set up here."""
+
+    code = "no_encoder"
+
+
+class LatentsError(DecodeError):
+    """A learned codec's decoder arrived at other latents than its encoder: send another codec."""
+
+    code = "latents_differ"
+
+
+class OverBudgetError(EdgeError):
+    """Within the operator's bounds the frame does not fit the bytes that it may take."""
+
+    code = "over_budget"
+
+
 class BusyError(EdgeError):
     """A bounded queue is full; nothing was accepted."""
 
@@ -205,8 +223,13 @@ def error_from_fields(
 
     A code that this version does not know becomes a plain `EdgeError` whose problem begins with it.
     """
-    kind = next((kind for kind in EdgeError.__subclasses__() if kind.code == code), None)
+    kind = next((kind for kind in _kinds(EdgeError) if kind.code == code), None)
     if kind is None:
         kind, problem = EdgeError, f"{code}: {problem}"
     shown = None if value is None else Verbatim(value)
     return kind(problem, value=shown, remedy=remedy, retry_after_s=retry_after_s)
+
+
+def _kinds(base: type[EdgeError]) -> list[type[EdgeError]]:
+    """All descendants of a type of error."""
+    return [kind for child in base.__subclasses__() for kind in (child, *_kinds(child))]

@@ -1,105 +1,16 @@
-"""Settings: one strict model per concern.
-
-Every field has a default that works on one machine, a unit in its description, and bounds. Unknown
-keys are errors. `edge_daemon.config` reads TOML files into these models and words the mistakes.
-"""
+"""The daemon, its links, and the cloud."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from edge_daemon.errors import SettingsError
+from edge_daemon.settings.strict import Strict
 
 _TCP = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[^:/\[\]]+):(?P<port>\d{1,5}|\*)")
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Strict(BaseModel):
-    """Base of all settings: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Region(Strict):
-    """A rectangle in fractions of the picture's width and height, origin at the top left."""
-
-    x: Fraction = Field(description="left edge, as a fraction of the width")
-    y: Fraction = Field(description="top edge, as a fraction of the height")
-    width: Annotated[float, Field(gt=0.0, le=1.0)] = Field(description="fraction of the width")
-    height: Annotated[float, Field(gt=0.0, le=1.0)] = Field(description="fraction of the height")
-
-
-class PromptSettings(Strict):
-    """How prompts are distilled."""
-
-    tagger: str = Field(
-        default="embedded",
-        pattern=r"^(embedded|spacy:[A-Za-z0-9_.\-]+)$",
-        description="'embedded' (no downloads) or 'spacy:NAME' for an installed spaCy pipeline",
-    )
-    max_bytes: int = Field(
-        default=16_384,
-        ge=1,
-        le=1_000_000,
-        description="longest prompt accepted, in UTF-8 bytes",
-    )
-
-
-class PrefilterSettings(Strict):
-    """How relevance is found and spent. `None` means the bundle's recommendation."""
-
-    mode: Literal["default", "reference"] = Field(
-        default="default",
-        description="'default' is ours; 'reference' reproduces the published behaviour",
-    )
-    lambda_: float | None = Field(
-        default=None,
-        gt=0.0,
-        le=1000.0,
-        alias="lambda",
-        description="softmax sharpness, unitless",
-    )
-    sigma_min: float | None = Field(
-        default=None,
-        gt=0.0,
-        le=64.0,
-        description="least smoothing, sigma in source pixels",
-    )
-    sigma_max: float | None = Field(
-        default=None,
-        gt=0.0,
-        le=64.0,
-        description="most smoothing, sigma in source pixels",
-    )
-    mapping: Literal["exponential", "linear", "inverse"] = Field(
-        default="exponential", description="how relevance becomes sigma"
-    )
-    tile_budget: int = Field(
-        default=40, ge=4, le=512, description="most tiles that one picture is cut into"
-    )
-    keep: tuple[Region, ...] = Field(
-        default=(), description="regions that always stay sharp (default mode only)"
-    )
-    mask: tuple[Region, ...] = Field(
-        default=(), description="regions reduced to a few colours, whatever the prompt"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> PrefilterSettings:
-        if (
-            self.sigma_min is not None
-            and self.sigma_max is not None
-            and self.sigma_min > self.sigma_max
-        ):
-            raise ValueError(
-                f"sigma_min ({self.sigma_min} px) must not exceed sigma_max ({self.sigma_max} px)"
-            )
-        return self
 
 
 class LimitSettings(Strict):
@@ -220,27 +131,6 @@ class CloudSettings(Strict):
         le=10**8,
         description="latest frames among which duplicates are recognised",
     )
-
-
-class Settings(Strict):
-    """All of a daemon's settings; each table of the TOML file is one field."""
-
-    bundle: str = Field(
-        default="nano-icons",
-        min_length=1,
-        description="bundle name, or a path to a bundle",
-    )
-    codec: dict[str, Any] = Field(
-        default_factory=lambda: {"id": "jpeg"},
-        description="codec for frames that ask for none: its id and options",
-    )
-    prompt: PromptSettings = PromptSettings()
-    prefilter: PrefilterSettings = PrefilterSettings()
-    limits: LimitSettings = LimitSettings()
-    front: FrontSettings = FrontSettings()
-    stages: StageSettings = StageSettings()
-    uplink: UplinkSettings = UplinkSettings()
-    cloud: CloudSettings = CloudSettings()
 
 
 def check_bind(endpoint: str, *, allow_insecure: bool) -> None:
