@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes a virtual environment. On Debian and Ubuntu it first installs what is missing for that: the
-# venv module, which Debian packs apart from Python, and a C compiler for the smoothing kernel. Without
-# the latter the installation still goes through, with a slower kernel.
+# venv module, which Debian packs apart from Python, a C compiler for the smoothing kernel and the JPEG
+# library, and libjpeg-turbo with its headers for the latter. Without compiler or headers the
+# installation still goes through, with a slower kernel and a JPEG codec that takes no quantiser map.
 # usage: [PYTHON=python3.12] deploy/prepare.sh DIRECTORY
 set -euo pipefail
 
@@ -18,6 +19,7 @@ needed=()
 wanted=()
 "$python" -c 'import ensurepip, venv' 2>/dev/null || needed+=("python$version-venv")
 command -v gcc >/dev/null || command -v cc >/dev/null || wanted+=(gcc libc6-dev)
+printf '#include <stdio.h>\n#include <jpeglib.h>\n' | cc -E - >/dev/null 2>&1 || wanted+=(libjpeg-dev)
 
 missing=("${needed[@]}" "${wanted[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
@@ -30,7 +32,7 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "missing on this machine: run 'sudo apt-get install ${missing[*]}', then this again" >&2
         exit 1
     else
-        echo "no C compiler: a slower kernel will serve (${missing[*]} would mend it)" >&2
+        echo "not all C libraries will be built: slower ones serve (${missing[*]} would mend it)" >&2
     fi
 fi
 

@@ -8,8 +8,11 @@ without guessing.
 Two classes may share an id only if each decodes what the other encodes and both accept the same
 configuration: another implementation of the same format is such a case, another format is not.
 
-Codecs are immutable values: equal configurations give equal bytes for equal pixels, whatever was
-encoded before, and one object may be used from any number of threads.
+Codecs are immutable values: equal configurations give equal bytes for equal pixels and offsets,
+whatever was encoded before, and one object may be used from any number of threads.
+
+A codec whose encoder can be told where to be coarse takes a `QuantiserMap` beside the pixels; the
+others refuse one by name. Decoding never needs the map.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from typing import Any, ClassVar, TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_daemon.errors import BadPixelsError, BadQualityError, DecodeError
+from edge_daemon.errors import BadPixelsError, BadQualityError, DecodeError, UnsupportedError
+from edge_daemon.quantiser import QuantiserMap
 
 Pixels = NDArray[np.uint8]
 
@@ -30,11 +34,28 @@ CodecT = TypeVar("CodecT", bound="Codec")
 
 
 @dataclasses.dataclass(frozen=True)
+class CodecStatus:
+    """Whether a codec works on this machine, and with what.
+
+    Attributes:
+        encoder: The library or program that encodes; empty if there is none.
+        version: Its version; empty if there is none.
+        problem: Why nothing can be encoded, and what to do about it; empty if all is well.
+        note: What to know before choosing it; may be empty.
+    """
+
+    encoder: str
+    version: str
+    problem: str = ""
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Codec(ABC):
     """Base of all codecs; a subclass is a frozen dataclass whose fields are its JSON options.
 
     A subclass sets the class variables, checks its options in `__post_init__` (`check_whole`,
-    `check_choice`) and implements `_encode` and `_decode`.
+    `check_flag`, `check_choice`) and implements `status`, `coarseness`, `_encode` and `_decode`.
     """
 
     codec_id: ClassVar[str]
@@ -43,22 +64,69 @@ class Codec(ABC):
     """Media type of the bitstream, for HTTP and data URLs."""
     file_suffix: ClassVar[str]
     """Customary file ending with its dot."""
+    qualities: ClassVar[tuple[int, int]]
+    """The worst and the best `quality`: (1, 100) where more is better, (51, 0) for a QP."""
+
+    exact_everywhere: ClassVar[bool] = True
+    """Whether every machine decodes the same picture. Learned codecs may fail to elsewhere, with
+    `LatentsError`; whoever sends one keeps the picture in another codec at hand."""
+
+    @classmethod
+    @abstractmethod
+    def status(cls) -> CodecStatus:
+        """Whether it works here. Cheap after the first call; never raises."""
+
+    @classmethod
+    def takes_map(cls) -> bool:
+        """Whether `encode` takes a quantiser map here."""
+        return False
+
+    @property
+    @abstractmethod
+    def coarseness(self) -> float:
+        """How coarse the quality is, in octaves: about log2 of the quantiser's step size.
+
+        Only differences count. The logarithm of the bytes falls about linearly with it, which is
+        what a rate controller goes by.
+        """
+
+    def expected_encode_s(self, width: int, height: int) -> float:
+        """Seconds that encoding will take here, if that is long enough to plan for; else 0."""
+        return 0.0
 
     @final
-    def encode(self, pixels: Pixels) -> bytes:
+    def encode(self, pixels: Pixels, offsets: QuantiserMap | None = None) -> bytes:
         """Compress a picture.
 
         Args:
             pixels: uint8 (H, W, 3), sRGB, any memory layout, at least one pixel.
+            offsets: Where to be coarser than the quality says, for codecs that take it.
 
         Returns:
             One complete bitstream that needs no other data to be decoded.
 
         Raises:
             BadPixelsError: Not uint8 or not of that shape.
+            UnsupportedError: The codec takes no quantiser map here.
+            NoEncoderError: What encodes is not installed here.
             EncodeError: The codec cannot express this picture.
         """
-        return self._encode(_checked_pixels(pixels))
+        checked = _checked_pixels(pixels)
+        if offsets is None:
+            return self._encode(checked)
+        self.check_takes_map()
+        return self._encode_mapped(checked, offsets)
+
+    @classmethod
+    def check_takes_map(cls) -> None:
+        """Raise `UnsupportedError` unless the codec takes a quantiser map here."""
+        if not cls.takes_map():
+            raise UnsupportedError(
+                f"the codec {cls.codec_id} takes no quantiser map here",
+                value=cls.codec_id,
+                remedy="use allocation 'smooth' or 'auto', or a codec that takes one "
+                "(`edge-daemon codecs` tells)",
+            )
 
     @final
     def decode(self, bitstream: bytes, *, width: int, height: int) -> Pixels:
@@ -115,6 +183,10 @@ class Codec(ABC):
     def _encode(self, pixels: Pixels) -> bytes:
         """Encode C-contiguous uint8 (H, W, 3) pixels."""
 
+    def _encode_mapped(self, pixels: Pixels, offsets: QuantiserMap) -> bytes:
+        """Encode with a map; implemented where `takes_map` can be true."""
+        raise NotImplementedError
+
     @abstractmethod
     def _decode(self, bitstream: bytes, width: int, height: int) -> Pixels:
         """Decode to uint8 (height, width, 3), checking the size before the pixels are decoded."""
@@ -127,6 +199,16 @@ def check_whole(name: str, value: object, low: int, high: int, meaning: str) -> 
             f"{name} must be a whole number from {low} to {high}: {meaning}",
             value=value,
             remedy=f"give a whole number from {low} to {high}",
+        )
+
+
+def check_flag(name: str, value: object, meaning: str) -> None:
+    """Raise `BadQualityError` unless `value` is true or false; 0 and 1 are neither."""
+    if type(value) is not bool:
+        raise BadQualityError(
+            f"{name} must be true or false: {meaning}",
+            value=value,
+            remedy="give true or false",
         )
 
 

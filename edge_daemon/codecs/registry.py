@@ -11,15 +11,22 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from edge_daemon.codecs.abc import Codec
-from edge_daemon.errors import UnknownCodecError
+from edge_daemon.codecs.abc import Codec, CodecStatus
+from edge_daemon.errors import NoEncoderError, UnknownCodecError
 
 GROUP = "edge_daemon.codecs"
 
 _OURS = {
-    "jpeg": EntryPoint("jpeg", "edge_daemon.codecs.jpeg:Jpeg", GROUP),
-    "hevc": EntryPoint("hevc", "edge_daemon.codecs.hevc:Hevc", GROUP),
-    "heif": EntryPoint("heif", "edge_daemon.codecs.heif:Heif", GROUP),
+    name: EntryPoint(name, f"edge_daemon.codecs.{where}", GROUP)
+    for name, where in {
+        "jpeg": "jpeg:Jpeg",
+        "hevc": "hevc:Hevc",
+        "heif": "heif:Heif",
+        "webp": "webp:WebP",
+        "avif": "avif:Avif",
+        "vvc": "vvc:Vvc",
+        "cheng2020": "cheng2020:Cheng2020",
+    }.items()
 }
 _loaded: dict[str, type[Codec]] = {}
 
@@ -61,6 +68,27 @@ def codec_class(codec_id: object) -> type[Codec]:
             remedy="install what it needs, or use another codec",
         ) from error
     return _loaded.setdefault(entry.name, loaded)
+
+
+def codec_status(codec_id: str) -> CodecStatus:
+    """Whether a codec works here; one that cannot even be loaded says so as its problem."""
+    try:
+        return codec_class(codec_id).status()
+    except UnknownCodecError as error:
+        return CodecStatus("", "", problem=f"{error.problem}; {error.remedy}")
+    except Exception as error:  # a plug-in may fail in any way, and must cost no more than itself
+        return CodecStatus("", "", problem=f"its status cannot be told: {error!r}")
+
+
+def check_encoder(codec: Codec) -> None:
+    """Raise `NoEncoderError` unless the codec can encode here."""
+    problem = codec.status().problem
+    if problem:
+        raise NoEncoderError(
+            f"the codec {codec.codec_id} cannot encode here: {problem}",
+            value=codec.codec_id,
+            remedy="install what it needs, or use another codec (`edge-daemon codecs` lists them)",
+        )
 
 
 def get_codec(config: Mapping[str, Any]) -> Codec:

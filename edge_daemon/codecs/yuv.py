@@ -1,11 +1,12 @@
-"""RGB to planar YCbCr 4:2:0 and back, for video codecs.
+"""RGB to planar YCbCr, 4:2:0 or 4:4:4, and back, for video codecs.
 
-One convention throughout, the one of JPEG and HEIC: BT.601 coefficients, full range (0..255),
-chroma samples in the centre of their 2x2 pixels. All arithmetic is in integers, so results do not
-vary between machines. OpenCV's own I420 conversion is not used: it is limited range, and takes
-chroma from one pixel of four instead of their mean.
+One convention throughout, the one of JPEG and HEIC: BT.601 coefficients, full range (0..255), in
+4:2:0 chroma samples in the centre of their 2x2 pixels. All arithmetic is in integers, so results
+do not vary between machines. OpenCV's own I420 conversion is not used: it is limited range, and
+takes chroma from one pixel of four instead of their mean.
 
-Planes are held as one I420 array, uint8 (3 * H / 2, W): H rows of luma, then Cb, then Cr.
+Planes are held as one array. I420 is uint8 (3 * H / 2, W): H rows of luma, then Cb, then Cr. I444
+is uint8 (3, H, W): luma, Cb, Cr.
 """
 
 from __future__ import annotations
@@ -17,18 +18,27 @@ from numpy.typing import NDArray
 Plane = NDArray[np.uint8]
 
 
-def pad_even(pixels: Plane, least: int) -> Plane:
-    """Repeat the last column and row until both sides are even and at least `least`.
+def padded_side(side: int, least: int, multiple: int) -> int:
+    """The least length that holds `side`, is at least `least` and is a multiple of `multiple`."""
+    return max(least, side + -side % multiple)
 
-    4:2:0 video cannot express odd sizes, and encoders refuse very small ones. Repeated edges cost
-    next to nothing in bits.
+
+def pad(pixels: Plane, least: int, multiple: int) -> Plane:
+    """Repeat the last column and row until both sides are what `padded_side` says.
+
+    Encoders refuse very small sizes. Repeated edges cost next to nothing in bits.
     """
     height, width = pixels.shape[:2]
-    bottom = max(least, height + height % 2) - height
-    right = max(least, width + width % 2) - width
+    bottom = padded_side(height, least, multiple) - height
+    right = padded_side(width, least, multiple) - width
     if not bottom and not right:
         return pixels
     return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="edge")
+
+
+def pad_even(pixels: Plane, least: int) -> Plane:
+    """`pad` to even sides, which are all that 4:2:0 video can express."""
+    return pad(pixels, least, 2)
 
 
 def rgb_to_i420(pixels: Plane) -> Plane:
@@ -51,6 +61,19 @@ def i420_to_rgb(planes: Plane) -> Plane:
     size = (width, height)
     full = [cv2.resize(p, size, interpolation=cv2.INTER_LINEAR_EXACT) for p in (red, blue)]
     merged = cv2.merge([luma, *full])
+    return np.asarray(cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB), np.uint8)
+
+
+def rgb_to_i444(pixels: Plane) -> Plane:
+    """Convert uint8 (H, W, 3) RGB of any size to I444."""
+    luma, red, blue = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb))
+    return np.stack([luma, blue, red]).astype(np.uint8, copy=False)
+
+
+def i444_to_rgb(planes: Plane) -> Plane:
+    """Convert I444 to uint8 (H, W, 3) RGB."""
+    luma, blue, red = planes
+    merged = cv2.merge([luma, red, blue])
     return np.asarray(cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB), np.uint8)
 
 

@@ -53,6 +53,8 @@ _PARSERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "HEIF": HeifImageFile,
 }
 
+_START_OF_SCAN = b"\xff\xda"
+_MOST_SCANS = 100  # progressive pictures have about 10, previews in the metadata a few more
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
 _PHOTOMETRIC = 262
@@ -145,6 +147,13 @@ def _recognise(data: bytes) -> str:
 def _decode(file: ImageFile.ImageFile, kind: str, data: bytes, limits: PictureLimits) -> Picture:
     notes = _header_notes(file)
     bits = _sample_bits(file)
+    if kind == "JPEG" and data.count(_START_OF_SCAN) > _MOST_SCANS:
+        # A scan may be a few bytes and still pass over the whole picture.
+        raise DamagedImageError(
+            f"the JPEG has more than {_MOST_SCANS} scans",
+            value=f"{len(data)} bytes",
+            remedy="save the picture again, in fewer scans",
+        )
     if kind == "JPEG" and file.mode in {"L", "RGB"}:
         height, width = simplejpeg.decode_jpeg_header(data)[:2]
         limits.check_size(int(width), int(height))  # two parsers may be made to disagree

@@ -21,7 +21,14 @@ from edge_daemon.errors import (
     TooManyPixelsError,
 )
 from edge_daemon.pictures import PictureLimits, open_picture
-from support.picture_files import png, png_chunk, saved, saved_deep, tiff_grey
+from support.picture_files import (
+    png,
+    png_chunk,
+    saved,
+    saved_deep,
+    scans_upon_scans,
+    tiff_grey,
+)
 from support.pictures import busy_picture
 
 RGB = busy_picture(60, 40)
@@ -173,6 +180,12 @@ def test_a_bomb_in_the_metadata(name: bytes) -> None:
 def test_kinds_of_samples_that_are_refused_by_name(data: bytes, shown: str) -> None:
     with pytest.raises(NotAnImageError, match=shown):
         open_picture(data)
+
+
+def test_a_flood_of_scans_is_refused_before_it_is_decoded() -> None:
+    assert open_picture(scans_upon_scans(90)).pixels.shape == (16, 16, 3)
+    with pytest.raises(DamagedImageError, match="more than 100 scans"):
+        open_picture(scans_upon_scans(800))
 
 
 def test_two_parsers_that_disagree_about_the_size() -> None:

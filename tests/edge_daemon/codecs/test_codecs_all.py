@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,20 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_daemon.codecs import Codec, codec_ids, get_codec
+from edge_daemon.codecs import Codec, codec_class, codec_ids, codec_status, get_codec
 from edge_daemon.errors import DecodeError
 from support import codec_checks
 from support.pictures import busy_picture, psnr, smooth_picture
 
 GOLDEN = Path(__file__).parent / "golden"
-BEST = {"jpeg": 100, "hevc": 0, "heif": 100}
-QUALITIES = {"jpeg": (1, 100), "hevc": (0, 51), "heif": (0, 100)}
-CODECS = sorted(BEST)
+APART = {"cheng2020"}
+"""Tested in files of their own: a learned codec meets other bounds."""
+CODECS = [one for one in codec_ids() if one not in APART and not codec_status(one).problem]
+BEST = {one: codec_class(one).qualities[1] for one in CODECS}
+
+
+def at_best(codec_id: str) -> Codec:
+    """The best quality, with full colour resolution where the codec has it."""
+    options = {field.name for field in dataclasses.fields(codec_class(codec_id))}
+    colour = {"subsampling": "444"} if "subsampling" in options else {}
+    return get_codec({"id": codec_id, "quality": BEST[codec_id], **colour})
 
 
 @pytest.fixture(params=CODECS)
 def best(request: pytest.FixtureRequest) -> Codec:
-    return get_codec({"id": request.param, "quality": BEST[request.param]})
+    return at_best(request.param)
 
 
 @pytest.fixture(params=CODECS)
@@ -31,12 +40,18 @@ def usual(request: pytest.FixtureRequest) -> Codec:
     return get_codec({"id": request.param})
 
 
-def test_every_listed_codec_is_tested() -> None:
-    assert codec_ids() == CODECS
+def test_whatever_cannot_encode_here_says_why() -> None:
+    for codec_id in codec_ids():
+        status = codec_status(codec_id)
+        assert bool(status.problem) == (codec_id not in CODECS) or codec_id in APART
+        assert status.problem or (status.encoder and status.version)
 
 
 def test_round_trip(best: Codec) -> None:
-    codec_checks.check_round_trip(best, smooth_error=4, busy_psnr=42)
+    # WebP is limited range, where a step of Cb is two levels of blue, and its finest quantiser has
+    # a step of 4: up to 6 levels over soft gradients, measured over 60 of them.
+    smooth_error = 6 if best.codec_id == "webp" else 4
+    codec_checks.check_round_trip(best, smooth_error=smooth_error, busy_psnr=42)
 
 
 def test_saturated_colours(best: Codec) -> None:
@@ -49,7 +64,7 @@ def test_config(usual: Codec) -> None:
 
 @pytest.mark.parametrize("codec_id", CODECS)
 def test_quality_bounds(codec_id: str) -> None:
-    codec_checks.check_quality_bounds(codec_id, *QUALITIES[codec_id])
+    codec_checks.check_quality_bounds(codec_id, *sorted(codec_class(codec_id).qualities))
 
 
 def test_bad_pixels(usual: Codec) -> None:
@@ -57,7 +72,7 @@ def test_bad_pixels(usual: Codec) -> None:
 
 
 def test_bad_bitstreams(usual: Codec) -> None:
-    codec_checks.check_bad_bitstreams(usual, mutations=150)
+    codec_checks.check_bad_bitstreams(usual, mutations=500)
 
 
 def test_a_bitstream_of_another_codec_is_refused(usual: Codec) -> None:
@@ -74,12 +89,14 @@ def test_golden_bitstreams_still_decode(golden: str) -> None:
 
 
 def test_every_codec_has_a_golden_bitstream() -> None:
-    assert {path.stem.split("-")[0] for path in GOLDEN.glob("*.json")} == set(CODECS)
+    assert {path.stem.split("-")[0] for path in GOLDEN.glob("*.json")} >= set(CODECS)
 
 
 def test_better_quality_costs_bytes_and_gains_fidelity() -> None:
     pixels = busy_picture(160, 120)
-    for codec_id, qualities in {"jpeg": (20, 80), "hevc": (40, 24), "heif": (20, 80)}.items():
+    for codec_id in CODECS:
+        worst, best = codec_class(codec_id).qualities
+        qualities = [worst + round(share * (best - worst)) for share in (0.1, 0.8)]
         sizes: list[int] = []
         fidelities: list[float] = []
         for quality in qualities:
@@ -88,6 +105,8 @@ def test_better_quality_costs_bytes_and_gains_fidelity() -> None:
             sizes.append(len(bitstream))
             fidelities.append(psnr(codec.decode(bitstream, width=160, height=120), pixels))
         assert sizes[0] * 1.5 < sizes[1]
+        coarse, fine = (get_codec({"id": codec_id, "quality": q}).coarseness for q in qualities)
+        assert coarse > fine
         assert fidelities[0] + 3 < fidelities[1]
 
 
@@ -118,7 +137,7 @@ def test_any_size_survives(width: int, height: int, codec_id: str, seed: int) ->
     """Luma is not subsampled: grey noise comes back close, pixel by pixel, at any size."""
     grey = np.random.default_rng(seed).integers(0, 256, (height, width, 1), dtype=np.uint8)
     pixels = np.repeat(grey, 3, axis=2)
-    codec = get_codec({"id": codec_id, "quality": BEST[codec_id]})
+    codec = at_best(codec_id)
     decoded = codec_checks.encoded_decoded(codec, pixels)
     assert np.abs(decoded.astype(int) - pixels).max() <= 12
 

@@ -7,9 +7,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from edge_daemon.codecs import Codec, codec_class, codec_ids, get_codec, register_codec, registry
-from edge_daemon.codecs.abc import Pixels
-from edge_daemon.errors import DecodeError, UnknownCodecError
+from edge_daemon.codecs import (
+    Codec,
+    codec_class,
+    codec_ids,
+    codec_status,
+    get_codec,
+    register_codec,
+    registry,
+)
+from edge_daemon.codecs.abc import CodecStatus, Pixels
+from edge_daemon.errors import DecodeError, UnknownCodecError, UnsupportedError
+from edge_daemon.quantiser import QuantiserMap
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,15 @@ class Raw(Codec):
     codec_id: ClassVar[str] = "test-raw"
     media_type: ClassVar[str] = "application/octet-stream"
     file_suffix: ClassVar[str] = ".raw"
+    qualities: ClassVar[tuple[int, int]] = (0, 0)
+
+    @classmethod
+    def status(cls) -> CodecStatus:
+        return CodecStatus("tobytes", "1")
+
+    @property
+    def coarseness(self) -> float:
+        return 0.0
 
     def _encode(self, pixels: Pixels) -> bytes:
         return pixels.tobytes()
@@ -44,7 +62,7 @@ def install(monkeypatch: pytest.MonkeyPatch, codec_id: str, value: str) -> None:
 
 @pytest.mark.parametrize("codec_id", ["webm", "", "JPEG", None, 7, ["jpeg"]])
 def test_unknown_codec_lists_what_there_is(codec_id: Any) -> None:
-    with pytest.raises(UnknownCodecError, match=r"use one of: heif, hevc, jpeg") as caught:
+    with pytest.raises(UnknownCodecError, match=r"use one of: .*heif, hevc, jpeg") as caught:
         get_codec({"id": codec_id, "quality": 3})
     assert caught.value.to_dict()["value"] == (None if codec_id is None else repr(codec_id))
 
@@ -75,8 +93,9 @@ def test_the_base_class_guards_a_third_partys_codec() -> None:
 
 
 def test_an_entry_point_is_loaded_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = codec_ids()
     install(monkeypatch, "other-jpeg", "edge_daemon.codecs.jpeg:Jpeg")
-    assert codec_ids() == ["heif", "hevc", "jpeg", "other-jpeg"]
+    assert codec_ids() == sorted([*ours, "other-jpeg"])
     assert codec_class("other-jpeg") is codec_class("jpeg")
 
 
@@ -92,3 +111,18 @@ def test_an_entry_point_that_fails_costs_only_itself(monkeypatch: pytest.MonkeyP
     with pytest.raises(UnknownCodecError, match=r"broken cannot be loaded.*no_such_module"):
         get_codec({"id": "broken"})
     assert get_codec({"id": "jpeg"}).codec_id == "jpeg"
+
+
+def test_a_codec_without_a_map_refuses_one_by_name() -> None:
+    offsets = QuantiserMap(np.ones((1, 1), np.float32))
+    with pytest.raises(UnsupportedError, match=r"test-raw takes no quantiser map.*'smooth'"):
+        Raw().encode(np.zeros((4, 4, 3), np.uint8), offsets)
+
+
+def test_a_codec_that_cannot_be_loaded_says_so_in_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, "fancy", "no_such_module_anywhere:Fancy")
+    status = codec_status("fancy")
+    assert "no_such_module_anywhere" in status.problem
+    assert (status.encoder, status.version) == ("", "")

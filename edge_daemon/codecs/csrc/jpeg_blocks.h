@@ -1,0 +1,62 @@
+/* A JPEG encoder over libjpeg-turbo that sees every block's coefficients before they are coded.
+ *
+ * The library is plain C behind a plain C interface. codecs/jpeg_blocks.py calls it through ctypes,
+ * which releases the interpreter's lock around every call. It keeps no state between calls, so any
+ * number of threads may use it.
+ *
+ * How a picture is encoded (encode.c). libjpeg turns pixels into quantised coefficients, as it does
+ * for any JPEG. One row of blocks at a time, while they are in the cache, irrelevant blocks are
+ * coarsened and the Huffman symbols of all blocks are counted (blocks.c). The counts give Huffman
+ * tables of the picture's own (huffman.c), with which a second libjpeg object writes the
+ * coefficients. libjpeg can count too, but takes about 1.5 times as long for the whole picture.
+ */
+#ifndef EDGE_JPEG_BLOCKS_H
+#define EDGE_JPEG_BLOCKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Raise when the structure below or the meaning of a call change, here and in jpeg_blocks.py. */
+#define JPEG_BLOCKS_INTERFACE 1
+
+enum { JPEG_BLOCKS_MESSAGE = 256 }; /* bytes, with the closing zero */
+
+enum jpeg_blocks_coding {
+    JPEG_BLOCKS_FIXED = 0,      /* the standard's Huffman tables */
+    JPEG_BLOCKS_OPTIMISED = 1,  /* the picture's own */
+    JPEG_BLOCKS_PROGRESSIVE = 2 /* several scans, each with its own */
+};
+
+struct jpeg_blocks_job {
+    /* 8-bit RGB, width * 3 bytes in each row and no gaps between rows. */
+    const uint8_t *pixels;
+    int32_t width, height;
+    int32_t quality;    /* libjpeg's, 1..100 */
+    int32_t halved;     /* 1: colour at half the resolution in both directions (4:2:0); 0: 4:4:4 */
+    int32_t coding;     /* enum jpeg_blocks_coding */
+    int32_t has_steps;  /* 0: luma_steps and chroma_steps are not read */
+    /* By how much each block is coarser, in quantiser steps, 1 or more, row by row: one value for
+     * each 8x8 block of luma, and one for each block of either colour, which at 4:2:0 covers 16x16
+     * pixels. */
+    const float *luma_steps, *chroma_steps;
+    /* Set by the call. The bitstream is the caller's to free. */
+    uint8_t *bitstream;
+    size_t size;
+    char message[JPEG_BLOCKS_MESSAGE];
+};
+
+/* 0 if the bitstream is there; otherwise there is none, and the message says why. */
+int jpeg_blocks_encode(struct jpeg_blocks_job *job);
+
+void jpeg_blocks_free(uint8_t *bitstream);
+
+/* What encoding does to a block that is `step` times coarser (blocks.h); row by row, not in zigzag
+ * order. */
+void jpeg_blocks_coarsen(int16_t coefficients[64], float step);
+
+int jpeg_blocks_interface(void);
+
+/* The version of libjpeg-turbo that the library was built with. */
+const char *jpeg_blocks_version(void);
+
+#endif
