@@ -1,16 +1,27 @@
-"""From relevance to smoothing: sigma in source pixels.
+"""From relevance to what it is spent on: smoothing, the codec's own quantiser, or some of each.
 
-Three mappings, all sigma_max at r = 0 and sigma_min at r = 1:
+Smoothing: sigma in source pixels. Three mappings, all sigma_max at r = 0 and sigma_min at r = 1:
 
     exponential  sigma_min (sigma_max / sigma_min)^(1 - r)
     linear       sigma_max - (sigma_max - sigma_min) r
     inverse      sigma_max sigma_min / (r (sigma_max - sigma_min) + sigma_min)
 
 Beyond r = 1 they fall below sigma_min, the linear one below zero. The default mode clamps them.
+
+Quantiser: an offset in steps of which six double the quantiser's step size:
+
+    offset_max (1 - r), and 0 beyond r = 1
+
+so that step size falls exponentially with relevance, as the exponential sigma does.
+
+Both: a share q of the lack of relevance, 1 - r, goes to the quantiser and the rest to smoothing.
+Each formula then sees its own relevance, 1 - q (1 - r) and 1 - (1 - q)(1 - r). With q = 0 that is
+smoothing alone, with q = 1 the quantiser alone.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -18,6 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.prefilter.regions import Box, distance_outside
+from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.settings import Region
 from kernels import CoarseSigma
 
 Mapping = Literal["exponential", "linear", "inverse"]
@@ -54,8 +67,36 @@ def sigma_of(
     return sigma_min * (sigma_max / sigma_min) ** (1.0 - relevance)
 
 
+def offset_of(relevance: NDArray[np.float64], *, offset_max: float) -> NDArray[np.float64]:
+    """The quantiser's offset in steps, 0 to `offset_max`, for any relevance of at least 0.
+
+    Args:
+        relevance: Any shape.
+        offset_max: The offset at r = 0, at least 0.
+    """
+    return offset_max * np.clip(1.0 - relevance, 0.0, 1.0)
+
+
+def part_of(relevance: NDArray[np.float64], part: float) -> NDArray[np.float64]:
+    """The relevance that one of the two currencies sees when it gets a part of the work, 0..1."""
+    return 1.0 - part * (1.0 - relevance)
+
+
+def finer_relevance(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relevance on cells finer than the blocks that it was found on, continuous between them.
+
+    Args:
+        blocks: float64 (rows, columns), even divisions of the image.
+
+    Returns:
+        float64 (finer rows, finer columns), even divisions again, at most `_CAP`.
+    """
+    rows, columns = blocks.shape
+    return _hats(rows) @ np.minimum(blocks, _CAP) @ np.transpose(_hats(columns))
+
+
 def coarse_sigma(
-    blocks: NDArray[np.float64],
+    relevance: NDArray[np.float64],
     height: int,
     width: int,
     *,
@@ -63,22 +104,54 @@ def coarse_sigma(
     sigma_max: float,
     mapping: Mapping,
 ) -> CoarseSigma:
-    """A continuous sigma map from the relevance of blocks, within sigma_min..sigma_max.
+    """A continuous sigma map from relevance, within sigma_min..sigma_max.
 
     Args:
-        blocks: float64 (rows, columns), even divisions of the image.
+        relevance: float64 (rows, columns), what `finer_relevance` made.
         height: Source pixels.
         width: Source pixels.
         sigma_min: Sigma where relevance is 1 or more, px.
         sigma_max: Sigma where relevance is 0, px.
         mapping: See the module.
     """
-    rows, columns = blocks.shape
-    capped = np.minimum(blocks, _CAP)
-    finer = np.einsum("yi,ij,xj->yx", _hats(rows), capped, _hats(columns))
-    sigma = sigma_of(finer, sigma_min=sigma_min, sigma_max=sigma_max, mapping=mapping)
+    sigma = sigma_of(relevance, sigma_min=sigma_min, sigma_max=sigma_max, mapping=mapping)
     values = np.clip(sigma, sigma_min, sigma_max).astype(np.float32)
     return CoarseSigma.covering(values, height, width)
+
+
+def quantiser_map(
+    relevance: NDArray[np.float64],
+    *,
+    offset_max: float,
+    keep: Sequence[Region],
+    mask: Sequence[Region],
+) -> QuantiserMap:
+    """The map for the codec, with kept regions at 0 and masked ones at `offset_max`.
+
+    A cell that a kept region touches is kept, one that lies in a masked region altogether is
+    coarsened; where the two overlap, the mask wins.
+
+    Args:
+        relevance: float64 (rows, columns), what `finer_relevance` made.
+        offset_max: Steps where relevance is 0.
+        keep: Regions that stay at the codec's quality.
+        mask: Regions that are worth nothing.
+    """
+    values = offset_of(relevance, offset_max=offset_max).astype(np.float32)
+    rows, columns = values.shape
+    for region in keep:
+        bottom, right = region.y + region.height, region.x + region.width
+        values[
+            math.floor(region.y * rows) : math.ceil(bottom * rows),
+            math.floor(region.x * columns) : math.ceil(right * columns),
+        ] = 0.0
+    for region in mask:
+        bottom, right = region.y + region.height, region.x + region.width
+        values[
+            math.ceil(region.y * rows) : math.floor(bottom * rows),
+            math.ceil(region.x * columns) : math.floor(right * columns),
+        ] = offset_max
+    return QuantiserMap(values)
 
 
 def _hats(blocks: int) -> NDArray[np.float64]:

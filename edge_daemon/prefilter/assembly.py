@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,16 @@ from edge_daemon.prefilter.prompt import Distilled, check_prompt, distil
 from edge_daemon.prefilter.regions import boxes_of, veil
 from edge_daemon.prefilter.relevance import block_relevance, tile_relevance
 from edge_daemon.prefilter.report import Report, make_report
-from edge_daemon.prefilter.smoothing import Smoothed, smooth_blocks, smooth_continuously, untouched
+from edge_daemon.prefilter.smoothing import (
+    Smoothed,
+    smooth_blocks,
+    spend,
+    untouched,
+    whole_share,
+)
 from edge_daemon.prefilter.tagger import make_tagger
 from edge_daemon.prefilter.tiling import cut_tiles, default_grid, make_canvas, reference_grid
+from edge_daemon.prefilter.worth import doubts_before, first_rule, with_whole_scene
 from edge_daemon.settings import PrefilterSettings, PromptSettings
 from models import Bundle, load_bundle
 
@@ -91,6 +99,8 @@ class Prefilter:
         image: NDArray[np.uint8],
         prompt: str | Sequence[str],
         settings: PrefilterSettings | None = None,
+        *,
+        takes_map: bool = False,
     ) -> tuple[NDArray[np.uint8], Report]:
         """Filter one picture.
 
@@ -99,10 +109,13 @@ class Prefilter:
             prompt: One prompt, or several, which are combined by the maximum of their relevance.
                 Without any text in it nothing is smoothed, and the report says so.
             settings: For this picture instead of the prefilter's own.
+            takes_map: Whether the codec that follows takes a quantiser map
+                (`type(codec).takes_map()`), for the allocation "auto".
 
         Returns:
             The filtered picture, a new uint8 array of the image's size (of the canvas's size in
-            reference mode), and the account of it.
+            reference mode), and the account of it. With an allocation that uses the quantiser,
+            `report.offsets` is for the codec: `codec.encode(filtered, report.offsets)`.
 
         Raises:
             BadPixelsError: Not a uint8 (H, W, 3) array with pixels in it.
@@ -110,7 +123,7 @@ class Prefilter:
             SettingsError: `settings` contradict the bundle.
             UnsupportedError: Too many tiles in reference mode.
         """
-        plan = self.plan(image, prompt, settings)
+        plan = self.plan(image, prompt, settings, takes_map=takes_map)
         (scores,) = self.score([plan])
         return self.smooth(image, plan, scores)
 
@@ -119,11 +132,18 @@ class Prefilter:
         image: NDArray[np.uint8],
         prompts: str | Sequence[str],
         settings: PrefilterSettings | None = None,
+        *,
+        takes_map: bool = False,
+        link_idle: bool = False,
     ) -> Plan:
-        """Distil the prompts and cut the tiles. Arguments and errors are those of `__call__`."""
+        """Distil the prompts and cut the tiles.
+
+        Arguments and errors are those of `__call__`, and `link_idle`: nothing waits for the bytes
+        that filtering would save.
+        """
         _check_image(image)
         settings = settings or self.settings
-        spending = Spending.of(settings, self.bundle.manifest.recommended)
+        spending = Spending.of(settings, self.bundle.manifest.recommended, takes_map=takes_map)
         height, width = image.shape[:2]
         timings: dict[str, float] = {}
         with _timed(timings, "distil"):
@@ -132,11 +152,15 @@ class Prefilter:
                 check_prompt(prompt, self.prompt_settings.max_bytes)
             distilled = tuple(self._distilled(prompt) for prompt in given)
             texts = tuple(dict.fromkeys(one.text for one in distilled if one.text))
+        doubts = (
+            doubts_before(height * width, distilled, spending, link_idle=link_idle) if texts else ()
+        )
+        skipped = first_rule(doubts, spending)
         side = self.bundle.tile_size
         grid = None
         tiles = np.empty((0, side, side, 3), np.uint8)
         with _timed(timings, "canvas"):
-            if texts:
+            if texts and skipped is None:
                 released = settings.mode == "reference"
                 if released:
                     grid = reference_grid(width, height, tile_size=side)
@@ -144,7 +168,11 @@ class Prefilter:
                     grid = default_grid(width, height, budget=settings.tile_budget, tile_size=side)
                 veiled = veil(image, boxes_of(spending.mask, height, width))
                 tiles = cut_tiles(make_canvas(veiled, grid, cubic=released), grid)
-        return Plan(width, height, distilled, texts, grid, tiles, spending, timings)
+        if grid is None:
+            texts = ()
+        return Plan(
+            width, height, distilled, texts, grid, tiles, spending, timings, doubts, skipped
+        )
 
     def score(self, plans: Sequence[Plan]) -> list[Scores]:
         """Score the tiles of several pictures in one call of the image encoder.
@@ -169,7 +197,7 @@ class Prefilter:
         return scores
 
     def smooth(
-        self, image: NDArray[np.uint8], plan: Plan, scores: Scores
+        self, image: NDArray[np.uint8], plan: Plan, scores: Scores, *, strength: float = 1.0
     ) -> tuple[NDArray[np.uint8], Report]:
         """Smooth the picture that `plan` was made of, by the scores of its tiles.
 
@@ -177,6 +205,7 @@ class Prefilter:
             image: The picture that was given to `plan`.
             plan: What `plan` made of it.
             scores: What `score` found for it.
+            strength: Times as much smoothing and coarsening as the plan says, at least 1.
 
         Returns:
             See `__call__`.
@@ -191,6 +220,8 @@ class Prefilter:
                 value=image.shape,
                 remedy="pass the picture that was planned",
             )
+        if strength != 1.0:
+            plan = replace(plan, spending=plan.spending.stronger(strength))
         timings = dict(plan.timings_ms)
         # Veiled anew rather than kept: a plan that waits for its turn holds no picture.
         veiled = veil(image, boxes_of(plan.spending.mask, plan.height, plan.width))
@@ -202,6 +233,7 @@ class Prefilter:
             with _timed(timings, "smooth"):
                 relevance = tile_relevance(scores.values, plan.spending.sharpness)
                 blocks = block_relevance(relevance, plan.grid).max(axis=0)
+                plan = with_whole_scene(plan, whole_share(blocks))
                 smoothed = _smoothed(veiled, blocks, plan)
         report = make_report(plan, scores, relevance, smoothed, self.bundle.manifest, timings)
         return smoothed.pixels, report
@@ -216,9 +248,11 @@ class Prefilter:
 
 
 def _smoothed(veiled: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
+    if plan.skipped is not None:
+        return untouched(veiled, plan)
     if plan.spending.mode == "reference":
         return smooth_blocks(veiled, blocks, plan)
-    return smooth_continuously(veiled, blocks, plan)
+    return spend(veiled, blocks, plan)
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

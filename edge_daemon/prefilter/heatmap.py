@@ -27,7 +27,7 @@ def draw_heatmap(
     image: NDArray[np.uint8],
     report: Report,
     *,
-    quantity: Literal["sigma", "relevance"] = "sigma",
+    quantity: Literal["sigma", "relevance"] | None = None,
 ) -> NDArray[np.uint8]:
     """Lay a map over the source, with a legend below and a box around the most relevant tile.
 
@@ -37,12 +37,15 @@ def draw_heatmap(
     Args:
         image: uint8 (H, W, 3), the source (or, at the same size, the filtered picture).
         report: What the prefilter said of it.
-        quantity: The smoothing in source pixels, or relevance in multiples of its mean.
+        quantity: The smoothing in source pixels, or relevance in multiples of its mean; `None` for
+            smoothing where there is any, and relevance where it is the codec that spends it.
 
     Returns:
         uint8 (h, w, 3) RGB, 640 to 1920 px wide (narrower only for pictures taller than that
         allows).
     """
+    if quantity is None:
+        quantity = "relevance" if report.allocation == "quantiser" else "sigma"
     width, height = _drawn_size(*report.source_size)
     enlarging = width > image.shape[1]
     interpolation = cv2.INTER_NEAREST if enlarging else cv2.INTER_AREA

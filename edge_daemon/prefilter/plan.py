@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter.allocation import Mapping
 from edge_daemon.prefilter.prompt import Distilled
 from edge_daemon.prefilter.tiling import TileGrid
-from edge_daemon.settings import PrefilterSettings, Region
+from edge_daemon.quantiser import MAX_OFFSET
+from edge_daemon.settings import Allocation, PrefilterSettings, Region, SkipRule
+from kernels import MAX_SIGMA
 from models import Recommended
 
 
@@ -25,17 +27,45 @@ class Spending:
     sigma_min: float
     sigma_max: float
     mapping: Mapping
+    allocation: Allocation
+    """"auto" is decided."""
+    share: float
+    """The quantiser's part of the work, 0..1; smoothing has the rest."""
+    offset_max: float
+    """Most coarsening, in quantiser steps."""
     keep: tuple[Region, ...]
     mask: tuple[Region, ...]
+    skip: tuple[SkipRule, ...]
+    tiny_pixels: int
+    whole_scene_share: float
+
+    def stronger(self, factor: float) -> Spending:
+        """The same, with `factor` times the smoothing and coarsening, at most what there is."""
+        return replace(
+            self,
+            sigma_max=min(MAX_SIGMA, self.sigma_max * factor),
+            offset_max=min(MAX_OFFSET, self.offset_max * factor),
+        )
 
     @classmethod
-    def of(cls, settings: PrefilterSettings, recommended: Recommended) -> Spending:
+    def of(
+        cls, settings: PrefilterSettings, recommended: Recommended, *, takes_map: bool = False
+    ) -> Spending:
         """Fill in what the settings leave open.
+
+        Args:
+            settings: As the operator or a frame gave them.
+            recommended: The bundle's recommendations.
+            takes_map: Whether the codec that follows takes a quantiser map, for "auto".
 
         Raises:
             SettingsError: Only one sigma was set, and it contradicts the bundle's other one; or
-                kept regions in reference mode, which has none.
+                kept regions or a quantiser map in reference mode, which has none.
         """
+        released = settings.mode == "reference"
+        allocation = settings.allocation
+        if allocation == "auto":
+            allocation = "quantiser" if takes_map and not released else "smooth"
         sigma_min = recommended.sigma_min if settings.sigma_min is None else settings.sigma_min
         sigma_max = recommended.sigma_max if settings.sigma_max is None else settings.sigma_max
         if sigma_min > sigma_max:
@@ -44,7 +74,13 @@ class Spending:
                 value=f"{sigma_min} px and {sigma_max} px",
                 remedy="set both prefilter.sigma_min and prefilter.sigma_max",
             )
-        if settings.mode == "reference" and settings.keep:
+        if released and allocation != "smooth":
+            raise SettingsError(
+                "reference mode spends relevance by smoothing only",
+                value=allocation,
+                remedy="use prefilter.mode = 'default', or prefilter.allocation = 'smooth'",
+            )
+        if released and settings.keep:
             raise SettingsError(
                 "reference mode has no regions to keep",
                 value=f"{len(settings.keep)} regions",
@@ -56,8 +92,14 @@ class Spending:
             sigma_min=sigma_min,
             sigma_max=sigma_max,
             mapping=settings.mapping,
+            allocation=allocation,
+            share={"smooth": 0.0, "quantiser": 1.0}.get(allocation, settings.share),
+            offset_max=settings.offset_max,
             keep=settings.keep,
             mask=settings.mask,
+            skip=settings.skip,
+            tiny_pixels=settings.tiny_pixels,
+            whole_scene_share=settings.whole_scene_share,
         )
 
 
@@ -80,6 +122,10 @@ class Plan:
     spending: Spending
     timings_ms: dict[str, float]
     """So far: distil, canvas."""
+    doubts: tuple[SkipRule, ...] = ()
+    """Why filtering may not pay, as far as that is known before scoring."""
+    skipped: SkipRule | None = None
+    """The doubt for which the operator wants the picture left as it is, if any."""
 
 
 @dataclass(frozen=True)

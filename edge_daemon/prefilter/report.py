@@ -12,6 +12,8 @@ from edge_daemon.prefilter.plan import Plan, Scores
 from edge_daemon.prefilter.prompt import NOTE_EMPTY, Distilled
 from edge_daemon.prefilter.regions import boxes_of
 from edge_daemon.prefilter.smoothing import Smoothed
+from edge_daemon.prefilter.worth import notes_on
+from edge_daemon.quantiser import QuantiserMap
 from kernels import KEEP_SIGMA
 from models import Manifest
 
@@ -77,6 +79,14 @@ class Report:
     sigma: SigmaSummary
     masked_share: float
     """Share of pixels in masked regions, 0..1."""
+    allocation: str
+    """What relevance was spent on: "smooth", "quantiser" or "both"."""
+    offset_range: tuple[float, float]
+    """Mean and largest offset of the codec's quantiser, in steps; 0 and 0 without a map."""
+    doubts: tuple[str, ...]
+    """Why filtering may not have paid: "tiny", "whole-scene", "idle-link"."""
+    skipped: str | None
+    """The doubt for which the picture was left as it is, by rule; `None`: it was filtered."""
     timings_ms: dict[str, float]
     """Wall-clock milliseconds per stage: distil, canvas, encode, smooth; without filtering only
     the first two. `encode` is the whole encoder call, shared with the other frames of its batch."""
@@ -84,11 +94,13 @@ class Report:
     """(block rows, block columns), maximum over the prompts; (1, 1) of ones without filtering."""
     sigma_map: NDArray[np.float32] = field(repr=False, compare=False)
     """The sigma map at no more than 256x256 evenly spread pixels."""
+    offsets: QuantiserMap | None = field(default=None, repr=False, compare=False)
+    """For the codec: `codec.encode(filtered, report.offsets)`."""
 
     @property
     def filtered(self) -> bool:
-        """Whether a prompt was scored at all."""
-        return bool(self.tiles)
+        """Whether a prompt was scored, and relevance spent."""
+        return bool(self.tiles) and self.skipped is None
 
     def top_tile(self) -> TileScore | None:
         """The tile with the highest relevance; `None` without filtering."""
@@ -124,6 +136,13 @@ class Report:
             },
             "kept_share": round(self.sigma.kept_share, 4),
             "masked_share": round(self.masked_share, 4),
+            "allocation": self.allocation,
+            "offset_steps": {
+                "mean": round(self.offset_range[0], 4),
+                "max": round(self.offset_range[1], 4),
+            },
+            "doubts": list(self.doubts),
+            "skipped": self.skipped,
             "timings_ms": {stage: round(spent, 3) for stage, spent in self.timings_ms.items()},
         }
 
@@ -180,15 +199,26 @@ def make_report(
             kept_share=smoothed.kept_share,
         ),
         masked_share=0.0 if masked is None else float(masked.mean()),
+        allocation=spending.allocation,
+        offset_range=_offset_range(smoothed.offsets),
+        doubts=plan.doubts,
+        skipped=plan.skipped,
         timings_ms=timings_ms,
         relevance_map=smoothed.relevance_map,
         sigma_map=smoothed.sigma_map,
+        offsets=smoothed.offsets,
     )
 
 
+def _offset_range(offsets: QuantiserMap | None) -> tuple[float, float]:
+    if offsets is None:
+        return 0.0, 0.0
+    return float(offsets.values.mean()), float(offsets.values.max())
+
+
 def _notes(plan: Plan, output_size: tuple[int, int]) -> tuple[str, ...]:
-    notes: list[str] = []
-    if plan.grid is None:
+    notes = notes_on(plan)
+    if not any(prompt.text for prompt in plan.prompts):
         notes.append(NOTE_EMPTY)
     else:
         notes += [prompt.note for prompt in plan.prompts if prompt.note]

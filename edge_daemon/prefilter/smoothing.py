@@ -1,22 +1,35 @@
-"""The last stage: relevance of blocks spent on pixels, in either mode."""
+"""The last stage: relevance of blocks spent on pixels and offsets, in either mode."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_daemon.prefilter.allocation import coarse_sigma, sigma_of, with_regions
+from edge_daemon.prefilter.allocation import (
+    coarse_sigma,
+    finer_relevance,
+    part_of,
+    quantiser_map,
+    sigma_of,
+    with_regions,
+)
 from edge_daemon.prefilter.plan import Plan
 from edge_daemon.prefilter.reference import blur_blocks
 from edge_daemon.prefilter.regions import boxes_of
 from edge_daemon.prefilter.tiling import make_canvas
+from edge_daemon.quantiser import QuantiserMap
 from kernels import KEEP_SIGMA, CoarseSigma, varying_gaussian
 
 SAMPLES: Final = 256
 """Most samples of the sigma map along an axis, for the report."""
+
+
+_RELEVANT: Final = 0.95
+"""Relevance from which on a place counts as left alone: just under the mean, so that a picture
+whose tiles all score alike counts as relevant everywhere."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,8 @@ class Smoothed:
     """Sigma in source pixels at `SAMPLES` x `SAMPLES` evenly spread pixels at most."""
     sigma_bounds: tuple[float, float]
     """Least and largest sigma of the whole map."""
+    offsets: QuantiserMap | None = None
+    """For the codec; `None` if relevance is spent on pixels alone."""
 
     @property
     def kept_share(self) -> float:
@@ -38,13 +53,38 @@ class Smoothed:
         return float(np.mean(self.sigma_map <= KEEP_SIGMA))
 
 
+def whole_share(blocks: NDArray[np.float64]) -> float:
+    """The share of a picture that is relevant enough to be left as it is, 0..1."""
+    return float(np.mean(finer_relevance(blocks) >= _RELEVANT))
+
+
+def spend(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
+    """Default mode: smoothed source pixels, offsets for the codec, or both."""
+    spending = plan.spending
+    if spending.share == 0.0:
+        return smooth_continuously(image, blocks, plan)
+    relevance = finer_relevance(blocks)
+    offsets = quantiser_map(
+        part_of(relevance, spending.share),
+        offset_max=spending.offset_max,
+        keep=spending.keep,
+        mask=spending.mask,
+    )
+    if spending.share == 1.0:
+        spent = untouched(image, plan)
+    else:
+        spent = smooth_continuously(image, blocks, plan)
+    return replace(spent, relevance_map=blocks.astype(np.float32), offsets=offsets)
+
+
 def smooth_continuously(
     image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan
 ) -> Smoothed:
-    """Default mode: source pixels under a sigma map without seams."""
+    """Source pixels under a sigma map without seams."""
     spending, height, width = plan.spending, plan.height, plan.width
+    part = 1.0 - spending.share
     sigma = coarse_sigma(
-        blocks,
+        part_of(finer_relevance(blocks), part),
         height,
         width,
         sigma_min=spending.sigma_min,
@@ -59,7 +99,7 @@ def smooth_continuously(
             width,
             keep=boxes_of(spending.keep, height, width),
             mask=boxes_of(spending.mask, height, width),
-            sigma_max=spending.sigma_max,
+            sigma_max=_softest(plan),
         )
         sampled = full[np.ix_(_spread(rows, height), _spread(columns, width))]
         values, pixels = full, varying_gaussian(image, full)
@@ -93,10 +133,22 @@ def smooth_blocks(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: P
 
 
 def untouched(image: NDArray[np.uint8], plan: Plan) -> Smoothed:
-    """Without a prompt: every pixel as it is, masked regions veiled already."""
+    """Every pixel as it is, masked regions veiled already."""
     zeros = np.zeros((min(plan.height, SAMPLES), min(plan.width, SAMPLES)), np.float32)
     _mark_masks(zeros, plan)
     return Smoothed(np.array(image), np.ones((1, 1), np.float32), zeros, (0.0, float(zeros.max())))
+
+
+def _softest(plan: Plan) -> float:
+    """Sigma where nothing is relevant, in pixels: what the quantiser's part leaves of sigma_max."""
+    spending = plan.spending
+    sigma = sigma_of(
+        part_of(np.zeros(1), 1.0 - spending.share),
+        sigma_min=spending.sigma_min,
+        sigma_max=spending.sigma_max,
+        mapping=spending.mapping,
+    )
+    return float(sigma[0])
 
 
 def _mark_masks(sampled: NDArray[np.float32], plan: Plan) -> None:

@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge_daemon.prefilter.allocation import Mapping, coarse_sigma, sigma_of, with_regions
+from edge_daemon.prefilter.allocation import (
+    Mapping,
+    coarse_sigma,
+    finer_relevance,
+    offset_of,
+    part_of,
+    quantiser_map,
+    sigma_of,
+    with_regions,
+)
+from edge_daemon.settings import Region
 
 MAPPINGS: tuple[Mapping, ...] = get_args(Mapping)
 RELEVANCE = arrays(
@@ -54,7 +64,7 @@ def test_default_maps_stay_in_bounds_and_have_no_seams(
     side = 64  # pixels per block
     height, width = blocks.shape[0] * side, blocks.shape[1] * side
     full = coarse_sigma(
-        blocks, height, width, sigma_min=low, sigma_max=high, mapping=mapping
+        finer_relevance(blocks), height, width, sigma_min=low, sigma_max=high, mapping=mapping
     ).materialise(height, width)
     assert full.shape == (height, width)
     assert full.min() >= np.float32(low) * (1 - 1e-6)
@@ -77,7 +87,12 @@ def test_a_relevant_block_is_sharp_to_its_border() -> None:
     blocks[2, 2] = 20.0
     side = 80
     full = coarse_sigma(
-        blocks, 5 * side, 5 * side, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
+        finer_relevance(blocks),
+        5 * side,
+        5 * side,
+        sigma_min=0.2,
+        sigma_max=3.0,
+        mapping="exponential",
     ).materialise(5 * side, 5 * side)
     # On the axes; the corners are rounded.
     inner = full[2 * side + side // 2, 2 * side + 5 : 3 * side - 5]
@@ -95,7 +110,7 @@ def test_several_prompts_leave_nothing_softer_than_one_alone(data: st.DataObject
 
     def sigma(blocks: np.ndarray) -> np.ndarray:
         return coarse_sigma(
-            blocks, 90, 120, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
+            finer_relevance(blocks), 90, 120, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
         ).values
 
     both = sigma(np.maximum(first, second))
@@ -104,7 +119,9 @@ def test_several_prompts_leave_nothing_softer_than_one_alone(data: st.DataObject
 
 def test_keep_is_sharp_without_a_step_and_mask_wins() -> None:
     blocks = np.zeros((4, 4))
-    sigma = coarse_sigma(blocks, 200, 300, sigma_min=0.2, sigma_max=3.0, mapping="exponential")
+    sigma = coarse_sigma(
+        finer_relevance(blocks), 200, 300, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
+    )
     keep, mask = (100, 50, 80, 60), (160, 90, 100, 60)
     full = with_regions(sigma, 200, 300, keep=[keep], mask=[], sigma_max=3.0)
     assert (full[50:110, 100:180] == 0.0).all()
@@ -114,3 +131,41 @@ def test_keep_is_sharp_without_a_step_and_mask_wins() -> None:
     full = with_regions(sigma, 200, 300, keep=[keep], mask=[mask], sigma_max=3.0)
     assert (full[90:150, 160:260] == 3.0).all()
     assert (full[50:90, 100:160] == 0.0).all()
+
+
+def test_the_offset_falls_from_the_most_to_none_and_stays_there() -> None:
+    offsets = offset_of(np.array([0.0, 0.25, 0.5, 1.0, 1.7, 20.0]), offset_max=12.0)
+    assert offsets == pytest.approx([12.0, 9.0, 6.0, 0.0, 0.0, 0.0])
+
+
+@given(relevance=st.floats(0, 2), share=st.floats(0, 1))
+def test_the_two_currencies_share_the_work(relevance: float, share: float) -> None:
+    r = np.array([relevance])
+    quantiser, smoothing = part_of(r, share), part_of(r, 1 - share)
+    assert (1 - quantiser) + (1 - smoothing) == pytest.approx(1 - r)
+    # With the exponential mapping both are octaves, and they add up to the whole.
+    sigma = sigma_of(smoothing, sigma_min=0.25, sigma_max=4.0, mapping="exponential")
+    offset = 12.0 * (1 - quantiser)
+    assert np.log2(sigma / 0.25) / 4 + offset / 12 == pytest.approx(1 - r)
+
+
+def test_all_of_the_work_or_none_of_it_is_one_currency_alone() -> None:
+    r = np.linspace(0, 1, 9)
+    assert part_of(r, 1.0) == pytest.approx(r)
+    assert part_of(r, 0.0) == pytest.approx(np.ones(9))
+
+
+def test_kept_regions_are_kept_and_masked_ones_are_worth_nothing() -> None:
+    relevance = finer_relevance(np.zeros((4, 4)))
+    relevance[:, 16:] = 2.0
+    region = Region(x=0.1, y=0.0, width=0.2, height=0.5)
+    hidden = Region(x=0.0, y=0.2, width=1.0, height=0.2)
+    values = quantiser_map(relevance, offset_max=9.0, keep=(region,), mask=(hidden,)).values
+    assert values.shape == (32, 32)
+    assert (values[:6, 3:10] == 0).all()  # kept: every cell that it touches
+    assert (values[:6, :3] == 9).all()
+    assert (values[:6, 10:16] == 9).all()
+    assert (values[13:, 16:] == 0).all()  # relevant
+    assert (values[7:12] == 9).all()  # masked: every cell that lies in it altogether
+    assert (values[6, 16:] == 0).all()
+    assert (values[12, 16:] == 0).all()
