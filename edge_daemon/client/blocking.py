@@ -18,6 +18,7 @@ from edge_daemon.client.frames import (
     result_of,
 )
 from edge_daemon.errors import LinkError
+from edge_daemon.settings import Allocation
 from edge_daemon.wire import (
     AckLevel,
     AnyReply,
@@ -86,6 +87,8 @@ class Client:
         *,
         codec: dict[str, Any] | None = None,
         mode: Mode = "prefilter",
+        allocation: Allocation | None = None,
+        budget_bytes: int | None = None,
         deadline_s: float | None = None,
         ack: AckLevel = "accepted",
         return_bitstream: bool = False,
@@ -101,6 +104,11 @@ class Client:
             codec: Codec id and options, e.g. {"id": "hevc", "quality": 32}; `None` for the
                 daemon's default.
             mode: "plain" encodes the picture as it is.
+            allocation: What relevance is spent on: "smooth", "quantiser", "both" or "auto"; `None`
+                for the daemon's default.
+            budget_bytes: Most bytes that the envelope may take. The daemon gives up quality,
+                smoothness of the rest, and size, in its operator's order, until it fits; a codec
+                with a quality of its own is never coded better than that.
             deadline_s: Seconds after receipt from which on the answer is of no use.
             ack: "accepted": answered when the picture is encoded and queued in the daemon's memory;
                 "delivered": when the cloud has it on disk.
@@ -116,6 +124,8 @@ class Client:
             prompt,
             codec=codec,
             mode=mode,
+            allocation=allocation,
+            budget_bytes=budget_bytes,
             deadline_s=deadline_s,
             ack=ack,
             return_bitstream=return_bitstream,

@@ -23,6 +23,7 @@ from edge_daemon.client.frames import (
     result_of,
 )
 from edge_daemon.errors import EdgeError, LinkError, MessageError
+from edge_daemon.settings import Allocation
 from edge_daemon.wire import (
     AckLevel,
     AnyReply,
@@ -95,6 +96,8 @@ class AsyncClient:
         *,
         codec: dict[str, Any] | None = None,
         mode: Mode = "prefilter",
+        allocation: Allocation | None = None,
+        budget_bytes: int | None = None,
         deadline_s: float | None = None,
         ack: AckLevel = "accepted",
         return_bitstream: bool = False,
@@ -111,6 +114,8 @@ class AsyncClient:
             prompt,
             codec=codec,
             mode=mode,
+            allocation=allocation,
+            budget_bytes=budget_bytes,
             deadline_s=deadline_s,
             ack=ack,
             return_bitstream=return_bitstream,

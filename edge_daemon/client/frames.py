@@ -15,7 +15,17 @@ from pydantic import ValidationError
 from typing_extensions import Buffer
 
 from edge_daemon.errors import BadPixelsError, LinkError, MessageError, Verbatim
-from edge_daemon.wire import AckLevel, AnyReply, ErrorHeader, Mode, ResultHeader, error_of, pack
+from edge_daemon.settings import Allocation
+from edge_daemon.wire import (
+    AckLevel,
+    AnyReply,
+    ErrorHeader,
+    Mode,
+    ResultHeader,
+    SentMode,
+    error_of,
+    pack,
+)
 from edge_daemon.wire.headers import FrameHeader
 from edge_daemon.wire.messages import validated
 
@@ -49,10 +59,14 @@ class Result:
         ack: The level reached: "accepted" (queued in the daemon's memory) or "delivered" (the cloud
             has it on disk).
         duplicate: Answered from the daemon's memory of an earlier message of that number.
-        mode: "prefilter" or "plain".
+        mode: "prefilter" or "plain"; "semantic" if text took the picture's place.
         codec: The codec's configuration: its id and options.
         width: Of the source, in pixels.
         height: Of the source, in pixels.
+        coded_width: Of the picture as it was sent, in pixels; `None` if none was.
+        coded_height: Likewise.
+        encodes: How often the picture was encoded to fit its budget.
+        budget_bytes: That the envelope had to fit; `None` without a budget.
         source_bytes: Bytes that the camera sent.
         bitstream_bytes: Bytes that the codec made of them.
         bitstream_sha256: Lower-case hexadecimal.
@@ -67,10 +81,14 @@ class Result:
     sequence: int
     ack: AckLevel
     duplicate: bool
-    mode: Mode
+    mode: SentMode
     codec: dict[str, Any]
     width: int
     height: int
+    coded_width: int | None
+    coded_height: int | None
+    encodes: int
+    budget_bytes: int | None
     source_bytes: int
     bitstream_bytes: int
     bitstream_sha256: str
@@ -111,6 +129,8 @@ class FrameWriter:
         *,
         codec: dict[str, Any] | None,
         mode: Mode,
+        allocation: Allocation | None,
+        budget_bytes: int | None,
         deadline_s: float | None,
         ack: AckLevel,
         return_bitstream: bool,
@@ -134,6 +154,8 @@ class FrameWriter:
                 "raw": raw,
                 "codec": codec,
                 "mode": mode,
+                "allocation": allocation,
+                "budget_bytes": budget_bytes,
                 "deadline_s": deadline_s,
                 "ack": ack,
                 "return_bitstream": return_bitstream,

@@ -4,7 +4,7 @@ What was acknowledged is on disk: the picture in place under its final name, and
 log, both synced. A frame is in the log once, however often it was sent.
 """
 
-from edge_daemon.cloud.decoding import decode_envelope
+from edge_daemon.cloud.decoding import decode_envelope, text_of
 from edge_daemon.cloud.receiver import Receiver, run
 
-__all__ = ["Receiver", "decode_envelope", "run"]
+__all__ = ["Receiver", "decode_envelope", "run", "text_of"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.codecs import get_codec
+from edge_daemon.errors import DecodeError, UnsupportedError
 from edge_daemon.pictures import PictureLimits
 from edge_daemon.wire import Envelope
 
@@ -21,16 +23,47 @@ def decode_envelope(envelope: Envelope, limits: PictureLimits | None = None) -> 
         limits: Bounds on the announced size.
 
     Returns:
-        uint8 (height, width, 3), sRGB.
+        uint8 (source height, source width, 3), sRGB: a picture that was sent smaller, or stretched
+        in the prefilter's reference mode, is brought back to the source's size, so that what is
+        found in it has the source's coordinates.
 
     Raises:
         DecodeError: The bitstream is damaged or not of the announced size.
         TooManyPixelsError: The announced size is over the limit.
+        UnsupportedError: The envelope holds no picture.
         UnknownCodecError: The codec is not installed here.
         BadQualityError: The codec's configuration is not valid.
     """
     envelope.verify()
     header = envelope.header
-    (limits or PictureLimits()).check_size(header.width, header.height)
+    if header.mode == "semantic":
+        raise UnsupportedError(
+            "the envelope holds text in the picture's place",
+            value=header.mode,
+            remedy="read its text instead (`edge-daemon decode` writes it to a .txt file)",
+        )
+    source = (header.source_width or header.width, header.source_height or header.height)
+    for size in ((header.width, header.height), source):
+        (limits or PictureLimits()).check_size(*size)
     codec = get_codec(header.codec)
-    return codec.decode(envelope.bitstream, width=header.width, height=header.height)
+    pixels = codec.decode(envelope.bitstream, width=header.width, height=header.height)
+    if source == (header.width, header.height):
+        return pixels
+    smaller = source[0] * source[1] < header.width * header.height
+    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, source, interpolation=interpolation), np.uint8)
+
+
+def text_of(envelope: Envelope) -> str:
+    """The text of an envelope in mode "semantic".
+
+    Raises:
+        DecodeError: It is damaged, or not UTF-8.
+    """
+    envelope.verify()
+    try:
+        return envelope.bitstream.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DecodeError(
+            f"the text is not UTF-8: {error}", remedy="send the envelope again"
+        ) from error

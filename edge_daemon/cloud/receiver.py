@@ -11,8 +11,9 @@ from pathlib import Path
 import zmq.asyncio
 from pydantic import BaseModel
 
-from edge_daemon.cloud.decoding import decode_envelope
+from edge_daemon.cloud.decoding import decode_envelope, text_of
 from edge_daemon.cloud.store import Store
+from edge_daemon.codecs import close_codecs, configure_codecs
 from edge_daemon.errors import (
     BusyError,
     DecodeError,
@@ -28,6 +29,7 @@ from edge_daemon.wire import (
     UPLINK_REQUESTS,
     AckHeader,
     Address,
+    Envelope,
     EnvelopeNotice,
     Key,
     PongHeader,
@@ -59,6 +61,7 @@ def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> in
         BindError: The endpoint cannot be listened on.
         StorageError: The directory cannot be used.
     """
+    configure_codecs(settings)
     return asyncio.run(Receiver(settings).serve(ready))
 
 
@@ -121,6 +124,7 @@ class Receiver:
         self._reader.cancel()
         await asyncio.gather(self._reader, *self._workers, return_exceptions=True)
         self._threads.shutdown()
+        close_codecs()
         # The acknowledgements just sent still have to leave.
         self._socket.close(linger=1000)
         self._context.term()
@@ -194,8 +198,7 @@ class Receiver:
                 value=Verbatim(f"{header.client} {header.sequence}"),
                 remedy="give every frame of a client its own number, also after a restart",
             )
-        png = to_png(decode_envelope(envelope, self._picture_limits))
-        self._store.add(envelope, png, len(payload))
+        self._store.add(envelope, self._content(envelope), len(payload))
         _log.info(
             "event=received client=%s sequence=%d codec=%s size=%dx%d envelope_bytes=%d",
             *key,
@@ -205,6 +208,12 @@ class Receiver:
             len(payload),
         )
         return False
+
+    def _content(self, envelope: Envelope) -> bytes:
+        """What is written of an envelope: a PNG, or the text that came in a picture's place."""
+        if envelope.header.mode == "semantic":
+            return text_of(envelope).encode("utf-8")
+        return to_png(decode_envelope(envelope, self._picture_limits))
 
     async def _answer(self, route: bytes, header: BaseModel) -> None:
         if not await send_to(self._socket, route, pack(header)):

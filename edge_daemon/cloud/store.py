@@ -74,38 +74,44 @@ class Store:
         with self._lock:
             return self._known.get(key)
 
-    def add(self, envelope: Envelope, png: bytes, envelope_bytes: int) -> Path:
-        """Writes a picture and its line; both are on the disk when this returns.
+    def add(self, envelope: Envelope, content: bytes, envelope_bytes: int) -> Path:
+        """Writes a picture, or the text in its place, and its line; both are on the disk after it.
+
+        Args:
+            envelope: As it came.
+            content: PNG, or UTF-8 text in mode "semantic".
+            envelope_bytes: Length of the envelope.
 
         Returns:
-            The picture's path.
+            The file's path.
 
         Raises:
             StorageError: They could not be written; neither counts as here.
         """
         header = envelope.header
-        picture = Path(header.client) / f"{header.sequence}.png"
+        kind, suffix = ("text", "txt") if header.mode == "semantic" else ("picture", "png")
+        file = Path(header.client) / f"{header.sequence}.{suffix}"
         line = {
             "received": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            "picture": picture.as_posix(),
+            kind: file.as_posix(),
             "envelope_bytes": envelope_bytes,
             **header.model_dump(exclude={"version"}),
         }
         try:
-            self._write_picture(self._directory / picture, png)
+            self._write_file(self._directory / file, content)
             with self._lock:
                 self._append(line)
                 self._remember((header.client, header.sequence), header.bitstream_sha256)
         except OSError as mistake:
             raise _failed(mistake, self._directory) from mistake
-        return self._directory / picture
+        return self._directory / file
 
-    def _write_picture(self, path: Path, png: bytes) -> None:
+    def _write_file(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(exist_ok=True)
         unfinished = path.with_suffix(".part")
         try:
             with unfinished.open("wb") as file:
-                file.write(png)
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)

@@ -13,7 +13,7 @@ import time
 import zmq
 import zmq.asyncio
 
-from edge_daemon.errors import BusyError, EdgeError, LinkError, SettingsError
+from edge_daemon.errors import BusyError, EdgeError, LatentsError, LinkError, SettingsError
 from edge_daemon.settings import UplinkSettings
 from edge_daemon.uplink.window import Parcel, Window
 from edge_daemon.wire import (
@@ -52,12 +52,17 @@ class Uplink:
         self._wake = asyncio.Event()
         self._liveness = Liveness(settings.heartbeat_s, time.monotonic())
         self._up = False
-        self._delivered = self._resent = self._refused = 0
+        self._delivered = self._resent = self._refused = self._recoded = 0
 
     @property
     def up(self) -> bool:
         """Whether the cloud gave a sign of life lately."""
         return self._up
+
+    @property
+    def idle(self) -> bool:
+        """Whether the link is up and nothing waits for it."""
+        return self._up and len(self._window) == 0
 
     def queues(self) -> dict[str, int]:
         """Entries per queue."""
@@ -72,6 +77,7 @@ class Uplink:
             "envelopes_delivered": self._delivered,
             "envelopes_resent": self._resent,
             "envelopes_refused": self._refused,
+            "envelopes_recoded": self._recoded,
         }
 
     def reserve(self) -> None:
@@ -94,8 +100,14 @@ class Uplink:
         """Gives back a place that was not used."""
         self._reserved -= 1
 
-    def submit(self, key: Key, envelope: bytes) -> Delivery:
-        """Takes over an envelope in a place that was reserved."""
+    def submit(self, key: Key, envelope: bytes, spare: bytes | None = None) -> Delivery:
+        """Takes over an envelope in a place that was reserved.
+
+        Args:
+            key: (client, sequence).
+            envelope: Its bytes.
+            spare: What to send if the cloud finds that it decodes the envelope to other latents.
+        """
         self._reserved -= 1
         known = self._deliveries.get(key)
         if known is not None:
@@ -105,7 +117,7 @@ class Uplink:
         # Nobody has to wait for it; an outcome that nobody asked for is not an error.
         delivery.add_done_callback(Delivery.exception)
         self._deliveries[key] = delivery
-        self._window.put(Parcel(key, envelope))
+        self._window.put(Parcel(key, envelope, spare=spare))
         self._wake.set()
         return delivery
 
@@ -269,6 +281,9 @@ class Uplink:
                 _log.warning(
                     "event=envelope_postponed client=%s sequence=%d error=%r", *key, str(error)
                 )
+        elif isinstance(error, LatentsError) and self._window.swap(key, time.monotonic()):
+            self._recoded += 1
+            _log.warning("event=envelope_recoded client=%s sequence=%d error=%r", *key, str(error))
         elif self._window.done(key):
             self._refused += 1
             _log.error("event=envelope_refused client=%s sequence=%d error=%r", *key, str(error))

@@ -22,6 +22,7 @@ class Parcel:
     Attributes:
         key: (client, sequence).
         envelope: Its bytes.
+        spare: The same picture in another codec, for a cloud that cannot decode the first.
         attempts: How often it was sent.
         due: When it may be sent again, by the monotonic clock, in seconds.
     """
@@ -30,6 +31,7 @@ class Parcel:
     envelope: bytes
     attempts: int = 0
     due: float = 0.0
+    spare: bytes | None = None
 
 
 class Window:
@@ -90,6 +92,15 @@ class Window:
         if parcel is None:
             return False
         parcel.due = until
+        return True
+
+    def swap(self, key: Key, now: float) -> bool:
+        """The cloud wants the spare instead; False if there is none, or it is on its way."""
+        parcel = self._sent.get(key)
+        if parcel is None or parcel.spare is None:
+            return False
+        parcel.envelope, parcel.spare = parcel.spare, None
+        parcel.attempts, parcel.due = 0, now
         return True
 
     def reconnected(self, now: float) -> None:

@@ -25,6 +25,7 @@ from edge_daemon.wire.headers import (
     PongHeader,
     RawPixels,
     ResultHeader,
+    SentMode,
     StatusReply,
     StatusRequest,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "PongHeader",
     "RawPixels",
     "ResultHeader",
+    "SentMode",
     "StatusReply",
     "StatusRequest",
     "error_header",

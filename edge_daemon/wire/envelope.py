@@ -33,7 +33,7 @@ from edge_daemon.wire.headers import (
     ClientId,
     Count,
     Milliseconds,
-    Mode,
+    SentMode,
     Sequence,
     Sha256,
     Side,
@@ -58,7 +58,7 @@ class EnvelopeHeader(BaseModel):
     client: ClientId
     sequence: Sequence
     created: str = Field(max_length=40, description="UTC, ISO 8601")
-    mode: Mode
+    mode: SentMode
     prompts: list[str] = Field(max_length=MAX_PROMPTS)
     codec: dict[str, Any] = Field(description="the codec's id and its options")
     width: Side = Field(description="of the coded picture, in pixels")

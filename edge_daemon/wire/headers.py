@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge_daemon.settings import Allocation
+
 VERSION = 1
 """The protocol's version, in every header."""
 
@@ -34,6 +36,10 @@ Key = tuple[str, int]
 
 AckLevel = Literal["accepted", "spooled", "delivered"]
 Mode = Literal["prefilter", "plain"]
+"""What a camera asks for."""
+
+SentMode = Literal["prefilter", "plain", "semantic"]
+"""What came of it: "semantic" is text in the picture's place, where no picture fits the budget."""
 
 
 class Request(BaseModel):
@@ -75,6 +81,10 @@ class FrameHeader(Request):
     raw: RawPixels | None = Field(default=None, description="none: the payload is an image file")
     codec: dict[str, Any] | None = Field(default=None, description="none: the daemon's default")
     mode: Mode = "prefilter"
+    allocation: Allocation | None = Field(default=None, description="none: the daemon's default")
+    budget_bytes: int | None = Field(
+        default=None, ge=1, le=2**31, description="most bytes of the envelope; none: the daemon's"
+    )
     deadline_s: float | None = Field(
         default=None, gt=0.0, le=3600.0, description="seconds from receipt by the daemon"
     )
@@ -121,10 +131,14 @@ class ResultHeader(Reply):
     sequence: Sequence
     ack: AckLevel = Field(description="the level reached")
     duplicate: bool = Field(description="answered from memory; nothing was done again")
-    mode: Mode
+    mode: SentMode
     codec: dict[str, Any]
     width: Side = Field(description="of the source, in pixels")
     height: Side = Field(description="of the source, in pixels")
+    coded_width: Side | None = Field(default=None, description="in pixels; none: no picture")
+    coded_height: Side | None = Field(default=None, description="in pixels; none: no picture")
+    encodes: Count = Field(default=1, description="times that the picture was encoded to fit")
+    budget_bytes: Count | None = Field(default=None, description="that the envelope had to fit")
     source_bytes: Count = Field(description="bytes of the frame's payload")
     bitstream_bytes: Count
     bitstream_sha256: Sha256
@@ -162,8 +176,15 @@ class StatusReply(Reply):
     daemon_version: str
     uptime_s: float
     bundle: dict[str, Any]
-    codecs: list[str]
+    codecs: list[str] = Field(description="ids of those that can encode")
+    codec_problems: dict[str, str] = Field(
+        default_factory=dict[str, str], description="why the others cannot"
+    )
     limits: dict[str, int]
     queues: dict[str, int] = Field(description="entries waiting or in work, per stage")
     counters: dict[str, int] = Field(description="since the start")
+    budgets: dict[str, dict[str, float | None]] = Field(
+        default_factory=dict[str, dict[str, "float | None"]],
+        description="of cameras with budgets: frames, within, mean_encodes, mean_share",
+    )
     link: str = Field(description="the uplink: 'up' or 'down'")

@@ -115,3 +115,17 @@ def test_nothing_is_lost_and_credit_is_never_exceeded(
         assert window.in_flight == len(sent) <= credit
         # With everything sent, all is in flight up to the credit.
         assert len(sent) == min(credit, len(here))
+
+
+def test_a_spare_takes_the_place_of_what_the_cloud_could_not_decode() -> None:
+    window = Window(2, 10.0)
+    window.put(Parcel(("cam", 0), b"learned", spare=b"classical"))
+    window.put(Parcel(("cam", 1), b"only"))
+    assert not window.swap(("cam", 0), 0.0)  # not sent yet
+    send_all(window, 0.0)
+    assert window.swap(("cam", 0), 5.0)
+    (parcel,) = window.due(5.0)
+    assert (parcel.envelope, parcel.spare, parcel.attempts) == (b"classical", None, 0)
+    assert not window.swap(("cam", 0), 5.0)  # there is no second spare
+    assert not window.swap(("cam", 1), 5.0)
+    assert not window.swap(("cam", 9), 5.0)
