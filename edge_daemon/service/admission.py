@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from edge_daemon.codecs import get_codec
+from edge_daemon.codecs import Codec, get_codec
 from edge_daemon.errors import (
     BusyError,
     PayloadTooLargeError,
@@ -15,6 +15,7 @@ from edge_daemon.errors import (
 )
 from edge_daemon.service.job import Job
 from edge_daemon.service.memory import Entry, Memory, fingerprint
+from edge_daemon.service.shaping import check_able
 from edge_daemon.service.stages import Stages
 from edge_daemon.settings import Settings
 from edge_daemon.uplink import Uplink
@@ -54,7 +55,7 @@ class Admission:
         self._counters["frames_received"] += 1
         self._counters["source_bytes"] += len(payload)
         self._check(header, payload)
-        codec = get_codec(self._settings.codec if header.codec is None else header.codec)
+        codec = self._codec(header)
         key, mark = (header.client, header.sequence), fingerprint(header, payload)
         entry = self._memory.find(key, mark)
         if entry is not None:
@@ -97,6 +98,21 @@ class Admission:
                 value=Verbatim(f"{prompt_bytes} bytes"),
                 remedy="send a shorter prompt",
             )
+
+    def _codec(self, header: FrameHeader) -> Codec:
+        """The codec that the frame asks for, if it can do here what is asked of it."""
+        codec = get_codec(self._settings.codec if header.codec is None else header.codec)
+        allocation = header.allocation or self._settings.prefilter.allocation
+        if header.mode == "plain":
+            allocation = "auto"  # nothing is spent
+        check_able(codec, allocation)
+        if self._settings.prefilter.mode == "reference" and allocation in {"quantiser", "both"}:
+            raise UnsupportedError(
+                "reference mode spends relevance by smoothing only",
+                value=allocation,
+                remedy='send "allocation": "smooth"',
+            )
+        return codec
 
     def _check_room(self, payload_bytes: int) -> None:
         if self.stopping:

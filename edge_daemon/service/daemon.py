@@ -9,18 +9,25 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from edge_daemon.codecs import codec_class, codec_ids, get_codec
-from edge_daemon.errors import UnknownCodecError
+from edge_daemon.codecs import (
+    close_codecs,
+    codec_class,
+    codec_ids,
+    codec_status,
+    configure_codecs,
+    get_codec,
+)
 from edge_daemon.lifecycle import EXIT_ABANDONED, EXIT_CLEAN, EXIT_DEFECT, StopRequest
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.service.admission import Admission, stopping
 from edge_daemon.service.front import Front
 from edge_daemon.service.memory import Memory
+from edge_daemon.service.shaping import check_able, policy_of
 from edge_daemon.service.stages import Stages
 from edge_daemon.settings import Settings, check_bind
 from edge_daemon.uplink import Uplink
 from edge_daemon.wire import StatusReply
-from kernels import backends
+from kernels import default_backend
 
 _log = logging.getLogger(__name__)
 
@@ -40,10 +47,13 @@ def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> in
     Raises:
         SettingsError: A setting cannot be used.
         BindError: The endpoint cannot be listened on.
-        UnknownCodecError: The default codec is not installed.
+        UnknownCodecError: No such codec as the default one.
+        NoEncoderError: It cannot encode here.
+        UnsupportedError: It takes no quantiser map, and the allocation needs one.
         BadQualityError: Its options are not valid.
         models.BundleError: The bundle is missing or damaged.
     """
+    configure_codecs(settings)
     check_settings(settings)
     load_codecs()
     return asyncio.run(Daemon(settings, load_prefilter(settings)).serve(ready))
@@ -51,23 +61,33 @@ def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> in
 
 def check(settings: Settings) -> None:
     """Checks what can be checked without starting anything; the errors are those of `run`."""
+    configure_codecs(settings)
     check_settings(settings)
     load_prefilter(settings)
 
 
 def check_settings(settings: Settings) -> None:
-    """Checks the endpoint and the default codec; the errors are those of `run`."""
+    """Checks the endpoint, the default codec and the bounds; the errors are those of `run`."""
     check_bind(settings.front.bind, allow_insecure=settings.front.allow_insecure_bind)
-    get_codec(settings.codec)
+    check_able(get_codec(settings.codec), settings.prefilter.allocation)
+    policy_of(settings.rate)
 
 
 def load_codecs() -> None:
-    """Imports every codec, so that no frame has to wait for that; what cannot be is logged."""
+    """Imports every codec, so that no frame has to wait for that; logs what each can do here."""
     for codec_id in codec_ids():
-        try:
-            codec_class(codec_id)
-        except UnknownCodecError as missing:
-            _log.warning("event=codec_missing codec=%s error=%r", codec_id, str(missing))
+        status = codec_status(codec_id)
+        if status.problem:
+            _log.warning("event=codec_missing codec=%s problem=%r", codec_id, status.problem)
+        else:
+            _log.info(
+                "event=codec codec=%s encoder=%r version=%r map=%s note=%r",
+                codec_id,
+                status.encoder,
+                status.version,
+                "yes" if codec_class(codec_id).takes_map() else "no",
+                status.note,
+            )
 
 
 def load_prefilter(settings: Settings) -> Prefilter:
@@ -120,13 +140,13 @@ class Daemon:
         self._workers = self._stages.start()
         _log.info("event=bundle %s", " ".join(f"{k}={v!r}" for k, v in self._bundle.items()))
         _log.info(
-            "event=ready version=%s bind=%s cloud=%s codec=%r kernels=%r threads=%d "
+            "event=ready version=%s bind=%s cloud=%s codec=%r kernel=%s threads=%d "
             "encoder_threads=%d",
             _version(),
             endpoint,
             self._settings.uplink.connect,
             get_codec(self._settings.codec).get_config(),
-            [name for name, state in backends().items() if state == "available"],
+            default_backend(),
             self._settings.stages.threads,
             self._settings.stages.encoder_threads,
         )
@@ -148,6 +168,7 @@ class Daemon:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._stages.stop()
+        close_codecs()
         unfinished = self._memory.abandon(stopping())
         undelivered = await self._uplink.close(self._settings.uplink.drain_s)
         await self._front.close(_LAST_ANSWERS_S)
@@ -168,7 +189,10 @@ class Daemon:
             daemon_version=_version(),
             uptime_s=round(time.monotonic() - self._begun, 3),
             bundle=self._bundle,
-            codecs=codec_ids(),
+            codecs=[one for one in codec_ids() if not codec_status(one).problem],
+            codec_problems={
+                one: problem for one in codec_ids() if (problem := codec_status(one).problem)
+            },
             limits={
                 "max_payload_bytes": limits.max_payload_bytes,
                 "max_pixels": limits.max_pixels,
@@ -176,6 +200,7 @@ class Daemon:
                 "max_prompt_bytes": self._settings.prompt.max_bytes,
             },
             queues={**self._stages.queues(), **self._uplink.queues()},
+            budgets=self._stages.budgets(),
             counters={**self._counters, **self._uplink.counters()},
             link="up" if self._uplink.up else "down",
         )

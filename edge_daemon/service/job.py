@@ -30,6 +30,7 @@ class Job:
         pixels: uint8 (H, W, 3), once it is decoded.
         plan: Once it is planned; `None` in mode "plain" where no region is masked.
         scores: Once its tiles are scored.
+        slow: Whether its codec will take seconds.
     """
 
     header: FrameHeader
@@ -42,6 +43,7 @@ class Job:
     pixels: NDArray[np.uint8] | None = None
     plan: Plan | None = None
     scores: Scores | None = None
+    slow: bool = False
 
     @property
     def key(self) -> Key:

@@ -1,32 +1,40 @@
 """The stages of a frame: open and plan, score, finish; a bounded queue before each.
 
     waiting -(threads)-> opened -(one encoder call for several frames)-> scored -(threads)-> uplink
+                                                                         slow -(one thread)-> uplink
 
 A stage that has nowhere to put its result waits, so the queue before it fills, and in the end
-admission says busy. What one frame does wrong costs that frame only.
+admission says busy. Pictures that take their codec seconds have a lane of their own, for they would
+hold up all others; when it is full, they are told busy. What one frame does wrong costs that frame
+only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from edge_daemon.errors import EdgeError, InternalError, Verbatim
+from edge_daemon.errors import BusyError, EdgeError, InternalError, Verbatim
 from edge_daemon.pictures import PictureLimits, from_raw, open_picture
-from edge_daemon.prefilter import Plan, Prefilter, Report
+from edge_daemon.prefilter import Plan, Prefilter
 from edge_daemon.service.job import Job, Outcome
 from edge_daemon.service.memory import Memory
+from edge_daemon.service.sealing import sealed, shared_facts
+from edge_daemon.service.shaping import Shaper
 from edge_daemon.settings import Settings
 from edge_daemon.uplink import Uplink
-from edge_daemon.wire import pack_envelope, seal
+from edge_daemon.wire import pack_envelope
 
 _log = logging.getLogger(__name__)
 
+SLOW_S = 2.0
+"""Seconds of encoding beyond which a picture goes by the slow lane."""
 _FIRST_GUESS_S = 0.2
 _NEWEST_WEIGHT = 0.2
 
@@ -53,6 +61,8 @@ class Stages:
         self._waiting: asyncio.Queue[Job] = asyncio.Queue(self._settings.queue_frames)
         self._opened: asyncio.Queue[Job] = asyncio.Queue(self._settings.batch_frames)
         self._scored: asyncio.Queue[Job] = asyncio.Queue(self._settings.batch_frames)
+        self._slow: asyncio.Queue[Job] = asyncio.Queue(self._settings.batch_frames)
+        self._shaper = Shaper(settings.rate, prefilter, settings.codec)
         self._frame_s = _FIRST_GUESS_S
         self.waiting_bytes = 0
 
@@ -67,8 +77,13 @@ class Stages:
             "waiting": self._waiting.qsize(),
             "opened": self._opened.qsize(),
             "scored": self._scored.qsize(),
+            "slow": self._slow.qsize(),
             "in_work": self._memory.in_work,
         }
+
+    def budgets(self) -> dict[str, dict[str, float | None]]:
+        """How the cameras with budgets fared."""
+        return self._shaper.accounts()
 
     def expected_wait_s(self) -> float:
         """Seconds until there may be room, judged by the latest frames."""
@@ -85,17 +100,25 @@ class Stages:
         self._threads = ThreadPoolExecutor(self._settings.threads, "stage")
         # One call at a time; it has threads of its own inside.
         self._encoder = ThreadPoolExecutor(1, "encoder")
+        self._slow_lane = ThreadPoolExecutor(1, "slow")
         pairs = range(self._settings.threads)
         return [
             *(asyncio.create_task(self._open_frames(), name=f"open-{i}") for i in pairs),
             asyncio.create_task(self._score_frames(), name="score"),
-            *(asyncio.create_task(self._finish_frames(), name=f"finish-{i}") for i in pairs),
+            *(
+                asyncio.create_task(
+                    self._finish_frames(self._scored, self._threads), name=f"finish-{i}"
+                )
+                for i in pairs
+            ),
+            asyncio.create_task(self._finish_frames(self._slow, self._slow_lane), name="slow"),
         ]
 
     def stop(self) -> None:
         """Lets the threads end when they are done with what they are at."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._encoder.shutdown(wait=False, cancel_futures=True)
+        self._slow_lane.shutdown(wait=False, cancel_futures=True)
 
     async def _open_frames(self) -> None:
         while True:
@@ -103,7 +126,12 @@ class Stages:
             self.waiting_bytes -= job.payload_bytes
             job.timings_ms["wait"] = _since_ms(job.received)
             if await self._attempt(job, self._threads, self._open) is not None:
-                await (self._scored if job.plan is None else self._opened).put(job)
+                if job.plan is None:
+                    await self._pass_on(job)
+                elif job.slow and self._slow.full():
+                    self._fail(job, self._lane_full(job))
+                else:
+                    await self._opened.put(job)
 
     async def _score_frames(self) -> None:
         while True:
@@ -112,19 +140,27 @@ class Stages:
             while len(batch) < self._settings.batch_frames and not self._opened.empty():
                 batch.append(self._opened.get_nowait())
             for job in await self._score(batch):
-                await self._scored.put(job)
+                await self._pass_on(job)
 
-    async def _finish_frames(self) -> None:
+    async def _pass_on(self, job: Job) -> None:
+        """To the last stage, by the lane that is the frame's."""
+        if not job.slow:
+            await self._scored.put(job)
+        elif self._slow.full():
+            self._fail(job, self._lane_full(job))
+        else:
+            self._slow.put_nowait(job)
+
+    async def _finish_frames(self, queue: asyncio.Queue[Job], executor: Executor) -> None:
         while True:
-            job = await self._scored.get()
-            made = await self._attempt(job, self._threads, self._finish)
+            job = await queue.get()
+            made = await self._attempt(job, executor, self._finish)
             if made is None:
                 continue
-            facts, envelope = made
-            self._memory.succeed(
-                job.key, Outcome(facts, envelope, self._uplink.submit(job.key, envelope))
-            )
-            self._account(job, envelope)
+            facts, envelope, spare = made
+            delivery = self._uplink.submit(job.key, envelope, spare)
+            self._memory.succeed(job.key, Outcome(facts, envelope, delivery))
+            self._account(job, facts, envelope)
 
     async def _attempt(
         self, job: Job, executor: Executor, work: Callable[[Job], Made]
@@ -175,56 +211,54 @@ class Stages:
         else:
             picture = from_raw(job.payload, tuple(raw.shape), raw.dtype, self._limits)
         job.payload, job.pixels = b"", picture.pixels
+        height, width = picture.pixels.shape[:2]
+        job.slow = job.codec.expected_encode_s(width, height) > SLOW_S
         job.timings_ms["open"] = _since_ms(begun)
         if job.header.mode == "prefilter":
-            job.plan = self._prefilter.plan(picture.pixels, job.header.prompts)
+            settings = self._prefilter.settings
+            if job.header.allocation is not None:
+                settings = settings.model_copy(update={"allocation": job.header.allocation})
+            job.plan = self._prefilter.plan(
+                picture.pixels,
+                job.header.prompts,
+                settings,
+                takes_map=job.codec.takes_map(),
+                link_idle=self._uplink.idle and not self._shaper.has_budget(job.header),
+            )
         elif self._prefilter.settings.mask:
             # A mask is the operator's word: no client can ask for the picture without it.
             job.plan = self._prefilter.plan(picture.pixels, ())
         return job
 
-    def _finish(self, job: Job) -> tuple[dict[str, object], bytes]:
-        """In a thread: smoothed, encoded, sealed."""
-        assert job.pixels is not None
-        pixels, report = job.pixels, None
-        height, width = pixels.shape[:2]
-        if job.plan is not None and job.scores is not None:
-            pixels, report = self._prefilter.smooth(pixels, job.plan, job.scores)
-            job.timings_ms.update(report.timings_ms)
-        begun = time.monotonic()
-        bitstream = job.codec.encode(pixels)
-        job.timings_ms["codec"] = _since_ms(begun)
-        header = job.header
-        shared: dict[str, Any] = {
-            "client": header.client,
-            "sequence": header.sequence,
-            "mode": header.mode,
-            "codec": job.codec.get_config(),
-            "source_bytes": job.payload_bytes,
-            "timings_ms": {stage: round(spent, 3) for stage, spent in job.timings_ms.items()},
-        }
-        resized = pixels.shape[:2] != (height, width)
-        envelope = seal(
-            bitstream,
-            prompts=list(header.prompts),
-            width=pixels.shape[1],
-            height=pixels.shape[0],
-            source_width=width if resized else None,
-            source_height=height if resized else None,
-            relevance=None if report is None else relevance_summary(report),
-            **shared,
-        )
-        packed = pack_envelope(envelope)
+    def _finish(self, job: Job) -> tuple[dict[str, object], bytes, bytes | None]:
+        """In a thread: smoothed, encoded, sealed; and a spare in a codec that is exact anywhere."""
+        shaped, packed = self._shaper.shape(job, lambda made: pack_envelope(sealed(job, made)))
+        spare = None
+        if not (job.codec.exact_everywhere or shaped.semantic):
+            spare = self._shaper.respare(job, shaped, lambda made: pack_envelope(sealed(job, made)))
+        height, width = job.pixels.shape[:2] if job.pixels is not None else (0, 0)
         facts: dict[str, object] = {
-            **shared,
+            **shared_facts(job, shaped),
             "width": width,
             "height": height,
-            "bitstream_bytes": len(bitstream),
-            "bitstream_sha256": envelope.header.bitstream_sha256,
+            "coded_width": None if shaped.semantic else shaped.width,
+            "coded_height": None if shaped.semantic else shaped.height,
+            "encodes": shaped.encodes,
+            "budget_bytes": shaped.budget_bytes,
+            "bitstream_bytes": len(shaped.bitstream),
+            "bitstream_sha256": hashlib.sha256(shaped.bitstream).hexdigest(),
             "envelope_bytes": len(packed),
-            "report": None if report is None else report.to_dict(),
+            "report": None if shaped.report is None else shaped.report.to_dict(),
         }
-        return facts, packed
+        return facts, packed, spare
+
+    def _lane_full(self, job: Job) -> BusyError:
+        return BusyError(
+            f"as many pictures as may are waiting for a slow codec already ({job.codec.codec_id})",
+            value=self._slow.qsize(),
+            remedy="send the frame again later, or in a faster codec",
+            retry_after_s=SLOW_S,
+        )
 
     def _fail(self, job: Job, mistake: Exception) -> None:
         self._uplink.release()
@@ -240,40 +274,24 @@ class Stages:
         self._counters["frames_failed"] += 1
         self._memory.fail(job.key, error)
 
-    def _account(self, job: Job, envelope: bytes) -> None:
+    def _account(self, job: Job, facts: Mapping[str, object], envelope: bytes) -> None:
         spent_s = (_since_ms(job.received) - job.timings_ms["wait"]) / 1000
         self._frame_s += _NEWEST_WEIGHT * (spent_s - self._frame_s)
         self._counters["frames_done"] += 1
         self._counters["envelope_bytes"] += len(envelope)
+        self._counters["encodes"] += int(str(facts["encodes"]))
         _log.info(
             "event=frame client=%s sequence=%d mode=%s codec=%s source_bytes=%d envelope_bytes=%d "
-            "ms=%.0f",
+            "budget_bytes=%s encodes=%s ms=%.0f",
             *job.key,
-            job.header.mode,
+            facts["mode"],
             job.codec.codec_id,
             job.payload_bytes,
             len(envelope),
+            facts["budget_bytes"] or "none",
+            facts["encodes"],
             _since_ms(job.received),
         )
-
-
-def relevance_summary(report: Report) -> dict[str, Any]:
-    """What the cloud is told of the report: every byte of it crosses the uplink.
-
-    Where the prompt's object is (the relevance of each tile), how strongly the rest was smoothed,
-    and what to know before believing it.
-    """
-    facts = report.to_dict()
-    return {
-        "bundle": facts["bundle"],
-        "notice": facts["notice"],
-        "notes": facts["notes"],
-        "grid": facts["grid"],
-        "relevances": [round(tile.relevance, 2) for tile in report.tiles],
-        "sigma_px": facts["sigma_px"],
-        "kept_share": facts["kept_share"],
-        "masked_share": facts["masked_share"],
-    }
 
 
 def _since_ms(moment: float) -> float:

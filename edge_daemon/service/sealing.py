@@ -1,0 +1,64 @@
+"""What is told of a frame that is done: to the camera, and to the cloud in its envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_daemon.prefilter import Report
+from edge_daemon.service.job import Job
+from edge_daemon.service.shaping import Shaped
+from edge_daemon.wire import Envelope, seal
+
+
+def shared_facts(job: Job, shaped: Shaped) -> dict[str, Any]:
+    """What both the result and the envelope say."""
+    timings_ms = dict(job.timings_ms)
+    if shaped.report is not None:
+        timings_ms.update(shaped.report.timings_ms)
+    timings_ms["codec"] = shaped.codec_ms
+    return {
+        "client": job.header.client,
+        "sequence": job.header.sequence,
+        "mode": "semantic" if shaped.semantic else job.header.mode,
+        "codec": shaped.codec,
+        "source_bytes": job.payload_bytes,
+        "timings_ms": {stage: round(spent, 3) for stage, spent in timings_ms.items()},
+    }
+
+
+def sealed(job: Job, shaped: Shaped) -> Envelope:
+    """The envelope of a frame that is done."""
+    assert job.pixels is not None
+    height, width = job.pixels.shape[:2]
+    resized = (shaped.width, shaped.height) != (width, height)
+    return seal(
+        shaped.bitstream,
+        prompts=list(job.header.prompts),
+        width=shaped.width,
+        height=shaped.height,
+        source_width=width if resized else None,
+        source_height=height if resized else None,
+        relevance=None if shaped.report is None else relevance_summary(shaped.report),
+        **shared_facts(job, shaped),
+    )
+
+
+def relevance_summary(report: Report) -> dict[str, Any]:
+    """What the cloud is told of the report: every byte of it crosses the uplink.
+
+    Where the prompt's object is (the relevance of each tile), how strongly the rest was smoothed,
+    and what to know before believing it.
+    """
+    facts = report.to_dict()
+    return {
+        "bundle": facts["bundle"],
+        "notice": facts["notice"],
+        "notes": facts["notes"],
+        "grid": facts["grid"],
+        "relevances": [round(tile.relevance, 2) for tile in report.tiles],
+        "allocation": facts["allocation"],
+        "sigma_px": facts["sigma_px"],
+        "offset_steps": facts["offset_steps"],
+        "kept_share": facts["kept_share"],
+        "masked_share": facts["masked_share"],
+    }
