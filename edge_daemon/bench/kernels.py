@@ -27,7 +27,7 @@ from rich.table import Table
 import kernels
 from edge_daemon.bench.scenes import Case, cases, scene, smooth_case
 from edge_daemon.prefilter.reference import blur_blocks
-from kernels import native
+from kernels import arguments, native
 from kernels.reference import smooth_exactly
 
 SIZES = ((1920, 1080), (3840, 2160))
@@ -69,8 +69,10 @@ def methods() -> dict[str, Method]:
 
 
 def with_vectors(vectors: int, threads: int, image: Pixels, case: Case, out: Pixels) -> None:
-    """Smooth with the C backend at a vector level."""
-    native.smooth(image, case.sigma, case.largest, out, threads=threads, vectors=vectors)
+    """Smooth with the C backend at a vector level, the check of the map's values included."""
+    values = case.sigma.values if isinstance(case.sigma, kernels.CoarseSigma) else case.sigma
+    largest = arguments.largest_sigma(values)
+    native.smooth(image, case.sigma, largest, out, threads=threads, vectors=vectors)
 
 
 def with_opencv(image: Pixels, case: Case, out: Pixels) -> None:
@@ -142,8 +144,10 @@ def _psnr(errors: list[NDArray[np.float64]]) -> float:
 # ------------------------------------------------------------------ the tables
 
 
-def compare(image: Pixels, case: Case, chosen: Mapping[str, Method], seconds: float) -> list[str]:
-    """The rows of one case, cells joined by tabs."""
+def compare(
+    image: Pixels, case: Case, chosen: Mapping[str, Method], seconds: float
+) -> list[list[str]]:
+    """The rows of one case."""
     results = {name: np.empty_like(image) for name in chosen}
     calls: dict[str, Callable[[], object]] = {
         name: functools.partial(method, image, case, results[name])
@@ -151,17 +155,20 @@ def compare(image: Pixels, case: Case, chosen: Mapping[str, Method], seconds: fl
     }
     calls["cv2"] = functools.partial(blurred, image, case.largest)
     times = in_turns(calls, seconds)
-    rows: list[str] = []
+    rows: list[list[str]] = []
     for name, result in results.items():
         found = fidelity(result, image, case.full)
-        figures = (
+        size = f"{image.shape[1]}x{image.shape[0]}"
+        row = [
+            size,
+            case.name,
+            name,
             f"{times[name] / times['cv2']:.3f}",
             f"{times[name] * 1e3:.1f}",
-            *((f"{found.psnr:.1f}", f"{found.ceiling:.1f}", f"{found.worst:.1f}")),
-        )
-        size = f"{image.shape[1]}x{image.shape[0]}"
-        shown = figures if name != "copy" else (*figures[:2], "", "", "")
-        rows.append("\t".join((size, case.name, name, *shown)))
+        ]
+        if name != "copy":
+            row += [f"{found.psnr:.1f}", f"{found.ceiling:.1f}", f"{found.worst:.1f}"]
+        rows.append(row)
     return rows
 
 
@@ -219,7 +226,7 @@ def main(
             image = scene(width, height)
             for case in cases(width, height):
                 for row in compare(image, case, chosen, seconds):
-                    table.add_row(*row.split("\t"))
+                    table.add_row(*row)
                 table.add_section()
                 progress.advance(task)
     console.print(table)
