@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edge_daemon.cli import demo, pictures, services
+from edge_daemon.cli import codecs, demo, pictures, services
 from edge_daemon.cli.terminal import errors
 from edge_daemon.errors import EdgeError
 from models import BundleError
@@ -31,6 +31,8 @@ about is untouched** and the rest is cheap to code. Any codec, any model, no ret
 **The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`,
 `check-config`.
 
+**What works here:** `codecs`.
+
 **Everything at once on this machine:** `demo`.
 
 Exit codes: 0 done, 1 something failed and the message says what to do, 2 wrong usage,
@@ -44,6 +46,7 @@ app.command("serve")(services.serve)
 app.command("cloud")(services.cloud)
 app.command("send")(services.send)
 app.command("status")(services.status)
+app.command("codecs")(codecs.codecs)
 app.command("check-config")(services.check_config)
 app.command("demo")(demo.demo)
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from edge_daemon.cli.terminal import console, errors
-from edge_daemon.demo.page import Pair
+from edge_daemon.demo.page import Cost, Pair
 from edge_daemon.demo.run import frames_of_run, run_demo
 
 
@@ -48,22 +48,30 @@ def demo(
 
 def _costs(pairs: list[Pair]) -> Table:
     table = _table("Bytes sent at the same quality setting, without and with the prefilter")
-    table.caption = "source: bytes of the camera's PNG; saved: share of the codec's bytes"
+    table.caption = (
+        "smooth, map: relevance spent on pixels, or on the codec's quantiser by a map;\n"
+        "saved: share of the codec's own bytes without the prefilter"
+    )
     table.add_column("picture and prompt", overflow="fold")
-    for name in ("source", "codec", "without", "with", "saved"):
+    for name in ("codec", "without", "smooth", "saved", "map", "saved"):
         table.add_column(name, justify="left" if name == "codec" else "right", no_wrap=True)
     for pair in pairs:
-        facts = (_name(pair), f"{pair.source_bytes:,}")
         for number, cost in enumerate(pair.costs):
             table.add_row(
-                *(facts if number == 0 else ("", "")),
+                _name(pair) if number == 0 else "",
                 cost.codec,
                 f"{cost.plain_bytes:,}",
-                f"{cost.filtered_bytes:,}",
-                f"{cost.saving_percent:.1f} %",
+                *_saved(cost, cost.smooth_bytes),
+                *_saved(cost, cost.quantiser_bytes),
                 end_section=number == len(pair.costs) - 1,
             )
     return table
+
+
+def _saved(cost: Cost, count: int | None) -> tuple[str, str]:
+    if count is None:
+        return "", ""
+    return f"{count:,}", f"{cost.saving_percent(count):.1f} %"
 
 
 def _stages(pairs: list[Pair]) -> Table:

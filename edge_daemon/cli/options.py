@@ -9,7 +9,7 @@ import typer
 
 from edge_daemon.config import load_settings, parse_settings
 from edge_daemon.errors import SettingsError
-from edge_daemon.settings import Settings
+from edge_daemon.settings import Allocation, Settings
 
 PromptsOption = Annotated[
     list[str],
@@ -22,19 +22,30 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", help="Settings file (TOML); built-in defaults unless given."),
 ]
 CodecOption = Annotated[
-    str | None, typer.Option(help="`jpeg`, `hevc` or `heif`; else by OUT's ending or the settings.")
+    str | None,
+    typer.Option(help="One of `edge-daemon codecs`; else by OUT's ending or the settings."),
 ]
 QualityOption = Annotated[
     float | None,
-    typer.Option(
-        help="In the codec's own unit: jpeg 1..100, hevc QP 0..51 (less is better), heif 0..100."
-    ),
+    typer.Option(help="In the codec's own unit, e.g. jpeg 1..100, hevc QP 0..51 (less is better)."),
 ]
 BundleOption = Annotated[
     str | None, typer.Option(help="Model bundle: a packaged one's name, or a path.")
 ]
 ModeOption = Annotated[
     str | None, typer.Option(help="`default`, or `reference` for the published behaviour.")
+]
+AllocationOption = Annotated[
+    Allocation | None,
+    typer.Option(help="What relevance is spent on: pixels, the codec's quantiser, or both."),
+]
+BudgetOption = Annotated[
+    int | None,
+    typer.Option(
+        "--budget-bytes",
+        min=1,
+        help="Fit the result into so many bytes, giving up quality first; see `[rate]`.",
+    ),
 ]
 LambdaOption = Annotated[
     float | None, typer.Option("--lambda", help="Softmax sharpness; the bundle's own unless given.")
@@ -64,6 +75,7 @@ def settings_with(
     config: Path | None,
     bundle: str | None = None,
     mode: str | None = None,
+    allocation: Allocation | None = None,
     lambda_: float | None = None,
     sigma_min: float | None = None,
     sigma_max: float | None = None,
@@ -78,6 +90,7 @@ def settings_with(
     settings = Settings() if config is None else load_settings(config)
     changes: dict[str, Any] = {
         "mode": mode,
+        "allocation": allocation,
         "lambda": lambda_,
         "sigma_min": sigma_min,
         "sigma_max": sigma_max,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from edge_daemon.cli.one_frame import as_job, check_lossless, encoded, without_prefilter
 from edge_daemon.cli.options import (
+    AllocationOption,
+    BudgetOption,
     BundleOption,
     CodecOption,
     ConfigOption,
@@ -25,15 +27,21 @@ from edge_daemon.cli.options import (
     settings_with,
 )
 from edge_daemon.cli.terminal import console, facts, rate
-from edge_daemon.cloud import decode_envelope
-from edge_daemon.codecs import Codec, codec_class, codec_ids, get_codec
+from edge_daemon.cloud import decode_envelope, text_of
+from edge_daemon.codecs import (
+    Codec,
+    codec_class,
+    codec_ids,
+    configure_codecs,
+    get_codec,
+)
 from edge_daemon.errors import SettingsError
 from edge_daemon.pictures import Picture, PictureLimits, open_picture, save_picture, to_png
 from edge_daemon.prefilter import Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
-from edge_daemon.service import load_prefilter, relevance_summary
+from edge_daemon.service import load_prefilter
 from edge_daemon.settings import Settings
-from edge_daemon.wire import pack_envelope, seal, unpack_envelope
+from edge_daemon.wire import unpack_envelope
 
 Photo = Annotated[
     Path,
@@ -59,6 +67,8 @@ def filter_picture(
     config: ConfigOption = None,
     bundle: BundleOption = None,
     mode: ModeOption = None,
+    allocation: AllocationOption = None,
+    budget_bytes: BudgetOption = None,
     lambda_: LambdaOption = None,
     sigma_min: SigmaMinOption = None,
     sigma_max: SigmaMaxOption = None,
@@ -74,40 +84,35 @@ def filter_picture(
 
     `edge-daemon filter street.jpg -p "Where is the dog?" --codec hevc --quality 30 -o street.edge`
     """
-    settings = settings_with(config, bundle, mode, lambda_, sigma_min, sigma_max, keep, mask)
+    settings = settings_with(
+        config, bundle, mode, allocation, lambda_, sigma_min, sigma_max, keep, mask
+    )
+    configure_codecs(settings)
     chosen = _codec_for(output, codec, quality, settings)
     data, picture = _read(photo, settings)
-    filtered, report = load_prefilter(settings)(picture.pixels, prompt)
     height, width = picture.pixels.shape[:2]
-    start = time.perf_counter()
-    bitstream = chosen.encode(filtered) if chosen else to_png(filtered)
-    codec_ms = 1000 * (time.perf_counter() - start)
-    plain_bytes = len(chosen.encode(picture.pixels) if chosen else to_png(picture.pixels))
-    written, resized = bitstream, filtered.shape != picture.pixels.shape
-    if chosen and output.suffix.lower() == ".edge":
-        envelope = seal(
-            bitstream,
-            client="cli",
-            sequence=0,
-            mode="prefilter",
-            prompts=list(prompt),
-            codec=chosen.get_config(),
-            width=filtered.shape[1],
-            height=filtered.shape[0],
-            source_width=width if resized else None,
-            source_height=height if resized else None,
-            source_bytes=len(data),
-            relevance=relevance_summary(report),
-            timings_ms={**report.timings_ms, "codec": codec_ms},
-        )
-        written = pack_envelope(envelope)
+    if chosen is None:
+        check_lossless(settings, budget_bytes)
+        filtered, report = load_prefilter(settings)(picture.pixels, prompt)
+        written = bitstream = to_png(filtered)
+        plain, words = to_png(picture.pixels), "PNG, lossless"
+    else:
+        in_settings = settings.codec["id"] == chosen.codec_id and "quality" in settings.codec
+        asked = quality is not None or in_settings
+        job = as_job(prompt, chosen, picture, len(data), budget_bytes, asked=asked)
+        shaped, written = encoded(job, settings, sealing=output.suffix.lower() == ".edge")
+        bitstream, report = shaped.bitstream, shaped.report
+        assert report is not None
+        plain, words = without_prefilter(chosen, shaped, picture), _words(shaped.codec)
+        if shaped.encodes > 1 or budget_bytes:
+            words += f"; {shaped.width} x {shaped.height} pixels, encodes: {shaped.encodes}"
     output.write_bytes(written)
     rows = {
         **_rows(data, picture, report),
-        "codec": _words(chosen.get_config()) if chosen else "PNG, lossless",
-        "without the prefilter": rate(plain_bytes, width, height),
+        "codec": words,
+        "without the prefilter": rate(len(plain), width, height),
         "with the prefilter": rate(len(bitstream), width, height),
-        "saved": f"{100 * (1 - len(bitstream) / plain_bytes):.1f} % of the codec's bytes",
+        "saved": f"{100 * (1 - len(bitstream) / len(plain)):.1f} % of the codec's bytes",
         "written": f"{output} ({len(written):,} bytes)",
     }
     console.print(facts(f"{photo.name} -> {output.name}", rows))
@@ -115,22 +120,40 @@ def filter_picture(
 
 def decode_file(
     envelope: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An `.edge` file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", dir_okay=False, help="A `.png` file.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            dir_okay=False,
+            help="A `.png` file; a `.txt` file for an envelope with text in the picture's place.",
+        ),
+    ],
+    config: ConfigOption = None,
 ) -> None:
     """Decode an envelope, as the cloud does.
 
     The bitstream's length and SHA-256 are checked before anything is decoded; a damaged file is
     refused.
     """
-    if output.suffix != ".png":
-        raise SettingsError(
-            "decode writes PNG only", value=output.name, remedy="name an output that ends in .png"
-        )
+    configure_codecs(settings_with(config))
     opened = unpack_envelope(envelope.read_bytes())
-    save_picture(decode_envelope(opened), output)
     header = opened.header
+    expected = ".txt" if header.mode == "semantic" else ".png"
+    if output.suffix != expected:
+        raise SettingsError(
+            f"this envelope is decoded to a {expected} file",
+            value=output.name,
+            remedy=f"name an output that ends in {expected}",
+        )
+    if header.mode == "semantic":
+        output.write_text(text_of(opened), encoding="utf-8")
+    else:
+        save_picture(decode_envelope(opened), output)
     rows = {
-        "size": f"{header.width} x {header.height} pixels",
+        "size": f"{header.source_width or header.width} x "
+        f"{header.source_height or header.height} pixels",
+        "sent as": f"{header.width} x {header.height} pixels",
         "prompts": "; ".join(header.prompts) or "none",
         "codec": _words(header.codec),
         "bitstream": rate(header.bitstream_bytes, header.width, header.height),
@@ -152,6 +175,7 @@ def explain(
     config: ConfigOption = None,
     bundle: BundleOption = None,
     mode: ModeOption = None,
+    allocation: AllocationOption = None,
     lambda_: LambdaOption = None,
     sigma_min: SigmaMinOption = None,
     sigma_max: SigmaMaxOption = None,
@@ -162,7 +186,9 @@ def explain(
 
     `s` is the cosine similarity of tile and prompt, `r` the relevance (mean 1 over the tiles).
     """
-    settings = settings_with(config, bundle, mode, lambda_, sigma_min, sigma_max, keep, mask)
+    settings = settings_with(
+        config, bundle, mode, allocation, lambda_, sigma_min, sigma_max, keep, mask
+    )
     data, picture = _read(photo, settings)
     filtered, report = load_prefilter(settings)(picture.pixels, prompt)
     target = output or Path(f"{photo.stem}-heatmap.png")

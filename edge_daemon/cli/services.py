@@ -17,6 +17,8 @@ from edge_daemon import cloud as receiver
 from edge_daemon import service
 from edge_daemon.camera import Shot, files_of, frames_of, is_live
 from edge_daemon.cli.options import (
+    AllocationOption,
+    BudgetOption,
     CodecOption,
     ConfigOption,
     PromptsOption,
@@ -69,6 +71,8 @@ def send(
     prompt: PromptsOption,
     codec: CodecOption = None,
     quality: QualityOption = None,
+    allocation: AllocationOption = None,
+    budget_bytes: BudgetOption = None,
     plain: Annotated[bool, typer.Option("--plain", help="Send without the prefilter.")] = False,
     connect: ConnectOption = None,
     config: ConfigOption = None,
@@ -117,6 +121,8 @@ def send(
                     prompt,
                     codec=chosen,
                     mode="plain" if plain else "prefilter",
+                    allocation=allocation,
+                    budget_bytes=budget_bytes,
                     ack=ack,
                 )
                 _tell(shot, result, as_json=as_json)
@@ -151,8 +157,19 @@ def _tell(shot: Shot, result: Result, *, as_json: bool) -> None:
     total = sum(result.timings_ms.values())
     console.print(
         f"{shot.name}: {rate(result.bitstream_bytes, result.width, result.height)} of "
-        f"{result.source_bytes:,} source bytes, {result.codec['id']}, {total:.0f} ms, {result.ack}",
+        f"{result.source_bytes:,} source bytes, {result.codec['id']}, {total:.0f} ms, {result.ack}"
+        f"{_fitted(result)}",
         soft_wrap=True,
+    )
+
+
+def _fitted(result: Result) -> str:
+    """How a frame was made to fit, if it had to."""
+    if result.budget_bytes is None:
+        return ""
+    return (
+        f"; {result.envelope_bytes:,} of {result.budget_bytes:,} bytes allowed, "
+        f"quality {result.codec.get('quality', 'none')}, encodes: {result.encodes}"
     )
 
 
@@ -167,6 +184,11 @@ def status(config: ConfigOption = None, connect: ConnectOption = None) -> None:
         "link to the cloud": reply.link,
         "bundle": json.dumps(reply.bundle),
         "codecs": ", ".join(reply.codecs),
+        "codecs that cannot": "; ".join(
+            f"{codec_id}: {why}" for codec_id, why in reply.codec_problems.items()
+        )
+        or "none",
+        **{f"budget of {camera}": _account(facts) for camera, facts in reply.budgets.items()},
         "queues (frames)": _pairs(reply.queues),
         "counters (since start)": _pairs(reply.counters),
         "limits": _pairs(reply.limits),
@@ -181,6 +203,15 @@ def check_config(
     settings: Settings = load_settings(file)
     service.check(settings)
     console.print(f"{file}: good")
+
+
+def _account(facts: dict[str, float | None]) -> str:
+    share = facts.get("mean_share")
+    used = "" if share is None else f", {100 * share:.1f} % of it used"
+    return (
+        f"{facts['within']:.0f} of {facts['frames']:.0f} frames within it{used}, "
+        f"{facts['mean_encodes']} encodes per frame"
+    )
 
 
 def _pairs(values: dict[str, int]) -> str:

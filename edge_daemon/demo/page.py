@@ -14,17 +14,19 @@ class Cost:
     Attributes:
         codec: Name and quality, as shown.
         plain_bytes: Bitstream of the unfiltered picture.
-        filtered_bytes: Bitstream of the filtered picture at the same quality.
+        smooth_bytes: Bitstream of the smoothed picture at the same quality.
+        quantiser_bytes: Bitstream of the unfiltered picture with relevance spent on the codec's own
+            quantiser; `None` where the codec cannot.
     """
 
     codec: str
     plain_bytes: int
-    filtered_bytes: int
+    smooth_bytes: int
+    quantiser_bytes: int | None
 
-    @property
-    def saving_percent(self) -> float:
-        """Share of the plain bitstream's bytes that the prefilter saved."""
-        return 100.0 * (1.0 - self.filtered_bytes / self.plain_bytes)
+    def saving_percent(self, count: int) -> float:
+        """Share of the plain bitstream's bytes that a bitstream of `count` bytes saves."""
+        return 100.0 * (1.0 - count / self.plain_bytes)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ padding: 0 1.5rem }
 h1 { margin-bottom: .2rem } h2 { margin: 3rem 0 .3rem; border-top: 1px solid var(--line);
 padding-top: 1.5rem } .lead { max-width: 60rem } .notice { background: var(--soft);
 border-left: 4px solid #c80; padding: .6rem 1rem; max-width: 60rem }
-.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: .8rem }
+.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: .8rem }
 figure { margin: 0 } img { width: 100%; display: block; border-radius: 4px }
 figcaption { font-size: .85rem; opacity: .8; padding-top: .2rem }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
@@ -95,7 +97,8 @@ def write_page(pairs: list[Pair], notice: str, file: Path) -> None:
 <h1>What the prompt keeps</h1>
 <p class="lead">Each picture went through a camera client, the daemon and the cloud receiver, all
 separate processes on this machine. Same codec, same quality setting, with and without the
-prefilter. Click a picture for its full size.</p>
+prefilter: relevance spent on smoothing, or on the codec's own quantiser where it takes a map, which
+keeps more of the context for the same bytes. Click a picture for its full size.</p>
 {warning}
 {body}
 </body></html>
@@ -112,9 +115,8 @@ def _section(pair: Pair) -> str:
     )
     costs = "".join(
         f"<tr><td>{escape(cost.codec)}</td><td>{cost.plain_bytes:,}</td>"
-        f"<td>{cost.filtered_bytes:,}</td><td>{pair.bits_per_pixel(cost.plain_bytes):.3f}</td>"
-        f"<td>{pair.bits_per_pixel(cost.filtered_bytes):.3f}</td>"
-        f'<td class="saving">{cost.saving_percent:.1f}&nbsp;%</td></tr>'
+        f"<td>{pair.bits_per_pixel(cost.plain_bytes):.3f}</td>"
+        f"{_coded(pair, cost, cost.smooth_bytes)}{_coded(pair, cost, cost.quantiser_bytes)}</tr>"
         for cost in pair.costs
     )
     stages = "".join(
@@ -124,8 +126,19 @@ def _section(pair: Pair) -> str:
     return f"""<h2>{escape(pair.title)}: <q>{escape(pair.prompt)}</q></h2>
 <p>Distilled to <b>{escape(pair.distilled)}</b>. {pair.width}&times;{pair.height} pixels,
 {pair.source_bytes:,} bytes as the camera sent it; {pair.kept_percent:.1f}&nbsp;% of the source
-pixels reached the encoder bit for bit.</p>
+pixels reached the encoder bit for bit when it was smoothed.</p>
 <div class="strip">{figures}</div>
-<div class="tables"><table><tr><th>codec</th><th>bytes, plain</th><th>bytes, prefiltered</th>
-<th>bits per source pixel, plain</th><th>prefiltered</th><th>saved</th></tr>{costs}</table>
+<div class="tables"><table><tr><th>codec</th><th>bytes, plain</th><th>bits per source pixel</th>
+<th>bytes, smoothed</th><th>bits per source pixel</th><th>saved</th>
+<th>bytes, by the quantiser</th><th>bits per source pixel</th><th>saved</th></tr>{costs}</table>
 <table><tr><th>stage</th><th>ms</th></tr>{stages}</table></div>"""
+
+
+def _coded(pair: Pair, cost: Cost, count: int | None) -> str:
+    """The cells of one bitstream: bytes, rate, and what it saves."""
+    if count is None:
+        return "<td></td><td></td><td></td>"
+    return (
+        f"<td>{count:,}</td><td>{pair.bits_per_pixel(count):.3f}</td>"
+        f'<td class="saving">{cost.saving_percent(count):.1f}&nbsp;%</td>'
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.client import Client, Result
-from edge_daemon.codecs import get_codec
+from edge_daemon.codecs import codec_class, codec_status, get_codec
 from edge_daemon.demo.page import Cost, Pair, write_page
 from edge_daemon.demo.processes import Running, daemon_and_cloud
 from edge_daemon.demo.scenes import Scene, make_scene
@@ -21,12 +21,19 @@ from edge_daemon.errors import InternalError
 from edge_daemon.pictures import save_picture
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.heatmap import draw_heatmap
+from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.settings import Allocation, PrefilterSettings
 
 CODECS: dict[str, dict[str, Any]] = {
     "JPEG q 80": {"id": "jpeg", "quality": 80},
+    "WebP q 75": {"id": "webp", "quality": 75},
+    "AVIF q 60": {"id": "avif", "quality": 60},
     "HEVC QP 32": {"id": "hevc", "quality": 32},
     "HEIF q 50": {"id": "heif", "quality": 50},
+    "VVC QP 32": {"id": "vvc", "quality": 32},
 }
+SHOWN = "HEVC QP 32"
+"""The codec whose pictures are shown as the cloud decoded them."""
 QUESTIONS = ("Where is the {}?", "Is there a {} in the picture?", "What colour is the {}?")
 
 
@@ -80,9 +87,16 @@ def run_demo(
     return Outcome(pairs, prefilter.bundle.manifest.notice, page)
 
 
+def codecs_here() -> dict[str, dict[str, Any]]:
+    """The demo's codecs that can encode on this machine, by their shown names."""
+    return {name: one for name, one in CODECS.items() if not codec_status(one["id"]).problem}
+
+
 def frames_of_run(scenes: int) -> int:
     """How many frames a run with so many scenes sends."""
-    return scenes * (len(CODECS) + 2 * len(CODECS))
+    codecs = codecs_here().values()
+    mapped = sum(codec_class(one["id"]).takes_map() for one in codecs)
+    return scenes * (len(codecs) + 2 * (len(codecs) + mapped))
 
 
 @dataclass(frozen=True)
@@ -92,11 +106,17 @@ class _Camera:
     on_frame: Callable[[], None]
 
     def send(
-        self, file: Path, prompt: str, codec: dict[str, Any], *, plain: bool = False
+        self, file: Path, prompt: str, codec: dict[str, Any], allocation: Allocation | None
     ) -> Result:
-        """Send a frame and wait until the cloud has it."""
-        mode = "plain" if plain else "prefilter"
-        result = self.client.send(file, prompt, codec=codec, mode=mode, ack="delivered")
+        """Send a frame, unfiltered without an allocation, and wait until the cloud has it."""
+        result = self.client.send(
+            file,
+            prompt,
+            codec=codec,
+            mode="plain" if allocation is None else "prefilter",
+            allocation=allocation,
+            ack="delivered",
+        )
         self.on_frame()
         return result
 
@@ -113,8 +133,8 @@ def _scene_pairs(
     source = folder / "source.png"
     save_picture(scene.pixels, source)
     plain = {
-        name: camera.send(source, "", codec, plain=True).bitstream_bytes
-        for name, codec in CODECS.items()
+        name: camera.send(source, "", codec, None).bitstream_bytes
+        for name, codec in codecs_here().items()
     }
     rng = np.random.default_rng(number)
     asked = rng.choice([thing.name for thing in scene.things], size=2, replace=False)
@@ -132,20 +152,34 @@ def _pair(
     prompt: str,
     plain: dict[str, int],
 ) -> Pair:
-    results = {name: camera.send(source, prompt, codec) for name, codec in CODECS.items()}
+    smooth: dict[str, Result] = {}
+    mapped: dict[str, Result] = {}
+    for name, codec in codecs_here().items():
+        smooth[name] = camera.send(source, prompt, codec, "smooth")
+        if codec_class(codec["id"]).takes_map():
+            mapped[name] = camera.send(source, prompt, codec, "quantiser")
     # The maps do not travel, so the same work is done here once more to draw them.
-    filtered, report = prefilter(scene.pixels, prompt)
-    _check_same(filtered, results)
+    filtered, report = prefilter(scene.pixels, prompt, PrefilterSettings(allocation="smooth"))
+    _check_same(filtered, None, smooth)
+    unfiltered, spent = prefilter(scene.pixels, prompt, PrefilterSettings(allocation="quantiser"))
+    _check_same(unfiltered, spent.offsets, mapped)
     images = {
         "source": source,
         "relevance": stem.with_name(f"{stem.name}-relevance.png"),
-        "filtered": stem.with_name(f"{stem.name}-filtered.png"),
-        "decoded by the cloud, HEVC": stem.with_name(f"{stem.name}-decoded.png"),
+        "smoothed": stem.with_name(f"{stem.name}-filtered.png"),
+        f"smoothed, as the cloud decoded it ({SHOWN})": stem.with_name(
+            f"{stem.name}-decoded-smooth.png"
+        ),
+        f"by the quantiser, as the cloud decoded it ({SHOWN})": stem.with_name(
+            f"{stem.name}-decoded-quantiser.png"
+        ),
     }
-    save_picture(draw_heatmap(scene.pixels, report), images["relevance"])
-    save_picture(filtered, images["filtered"])
-    camera.take_decoded(results["HEVC QP 32"], images["decoded by the cloud, HEVC"])
-    first = next(iter(results.values()))
+    files = list(images.values())
+    save_picture(draw_heatmap(scene.pixels, report), files[1])
+    save_picture(filtered, files[2])
+    camera.take_decoded(smooth[SHOWN], files[3])
+    camera.take_decoded(mapped[SHOWN], files[4])
+    first = next(iter(smooth.values()))
     page_folder = stem.parent.parent
     return Pair(
         title=stem.parent.name.replace("-", " ").capitalize(),
@@ -156,17 +190,28 @@ def _pair(
         source_bytes=first.source_bytes,
         kept_percent=100.0 * report.sigma.kept_share,
         costs=tuple(
-            Cost(name, plain[name], result.bitstream_bytes) for name, result in results.items()
+            Cost(
+                name,
+                plain[name],
+                result.bitstream_bytes,
+                mapped[name].bitstream_bytes if name in mapped else None,
+            )
+            for name, result in smooth.items()
         ),
         stages_ms=first.timings_ms,
         images={caption: str(file.relative_to(page_folder)) for caption, file in images.items()},
     )
 
 
-def _check_same(filtered: NDArray[np.uint8], results: dict[str, Result]) -> None:
+def _check_same(
+    filtered: NDArray[np.uint8], offsets: QuantiserMap | None, results: dict[str, Result]
+) -> None:
     """The picture that is shown must be the one that was sent."""
     for result in results.values():
-        bitstream = get_codec(result.codec).encode(filtered)
+        codec = get_codec(result.codec)
+        if codec.expected_encode_s(result.width, result.height):
+            continue  # too slow to do again for this
+        bitstream = codec.encode(filtered, offsets)
         if hashlib.sha256(bitstream).hexdigest() != result.bitstream_sha256:
             raise InternalError(
                 "the daemon sent another picture than this process would",

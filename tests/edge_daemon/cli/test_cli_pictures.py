@@ -11,20 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_daemon.codecs import get_codec
-from edge_daemon.pictures import PictureLimits, open_picture, save_picture
+from edge_daemon.pictures import PictureLimits, open_picture
 
 Edge = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Red noise on the left, blue noise on the right; odd sizes."""
-    noise = np.random.default_rng(0).integers(0, 60, (301, 601, 3), dtype=np.uint8)
-    noise[:, :300, 0] += 180
-    noise[:, 300:, 2] += 180
-    file = tmp_path_factory.mktemp("photos") / "halves.png"
-    save_picture(noise, file)
-    return file
 
 
 def pixels_of(file: Path) -> NDArray[np.uint8]:
@@ -64,7 +53,7 @@ def test_filter_writes_ordinary_files(
 
 def test_envelope_and_decode(edge: Edge, bundle: Path, photo: Path, tmp_path: Path) -> None:
     envelope, decoded, filtered = (tmp_path / name for name in ("f.edge", "d.png", "f.png"))
-    common = ("--prompt", "red", "--bundle", bundle)
+    common = ("--prompt", "red", "--bundle", bundle, "--allocation", "smooth")
     edge("filter", photo, *common, "--codec", "hevc", "--quality", "20", "-o", envelope)
     said = edge("decode", envelope, "-o", decoded)
     assert "hevc (quality 20" in said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_daemon.demo.run import CODECS, run_demo
+from edge_daemon.demo.run import codecs_here, frames_of_run, run_demo
 from edge_daemon.pictures import save_picture
 from support.free_port import free_endpoint
 from support.pictures import busy_picture
@@ -92,12 +92,15 @@ def test_the_demo_runs_from_camera_to_page(bundle: Path, tmp_path: Path) -> None
         tmp_path / "demo", bundle=str(bundle), scenes=1, on_frame=lambda: sent.append(1)
     )
     assert len(outcome.pairs) == 2
-    assert len(sent) == 3 * len(CODECS)
+    assert len(sent) == frames_of_run(1)
     page = outcome.page.read_text(encoding="utf-8")
     for pair in outcome.pairs:
         assert pair.prompt in page
-        assert [cost.codec for cost in pair.costs] == list(CODECS)
-        assert all(0 < cost.filtered_bytes < cost.plain_bytes for cost in pair.costs)
+        assert [cost.codec for cost in pair.costs] == list(codecs_here())
+        assert all(0 < cost.smooth_bytes < cost.plain_bytes for cost in pair.costs)
+        mapped = [cost for cost in pair.costs if cost.quantiser_bytes is not None]
+        assert "HEVC QP 32" in [cost.codec for cost in mapped]
+        assert all(0 < (cost.quantiser_bytes or 0) < cost.plain_bytes for cost in mapped)
         for image in pair.images.values():
             assert (outcome.page.parent / image).stat().st_size > 100_000
             assert image in page
