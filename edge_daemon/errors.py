@@ -169,6 +169,30 @@ class BusyError(EdgeError):
     code = "busy"
 
 
+class SpoolFullError(BusyError):
+    """The spool is full, and nothing in it may give way; nothing was accepted."""
+
+    code = "spool_full"
+
+
+class DroppedError(EdgeError):
+    """An envelope was dropped before the cloud had it, as its camera's rules say."""
+
+    code = "dropped"
+
+
+class ForbiddenError(EdgeError):
+    """The key that the peer showed does not allow this client id."""
+
+    code = "forbidden"
+
+
+class KeysError(EdgeError):
+    """A key or a directory of keys is missing, malformed or open to other users."""
+
+    code = "bad_keys"
+
+
 class DeadlineError(EdgeError):
     """The frame's deadline passed, or can no longer be met."""
 

@@ -10,7 +10,17 @@ from typing import Any
 
 from pydantic import Field
 
+from edge_daemon.settings.cameras import CameraSettings, WhenFull, rules_of
 from edge_daemon.settings.coding import Cheng2020Settings, RateSettings
+from edge_daemon.settings.links import (
+    CloudSettings,
+    DirectorySettings,
+    NatsSettings,
+    SpoolSettings,
+    Transport,
+    UplinkSettings,
+)
+from edge_daemon.settings.operations import LogSettings, MetricsSettings, VideoSettings
 from edge_daemon.settings.prefilter import (
     Allocation,
     PrefilterSettings,
@@ -18,31 +28,34 @@ from edge_daemon.settings.prefilter import (
     Region,
     SkipRule,
 )
-from edge_daemon.settings.service import (
-    CloudSettings,
-    FrontSettings,
-    LimitSettings,
-    StageSettings,
-    UplinkSettings,
-    check_bind,
-)
+from edge_daemon.settings.service import FrontSettings, LimitSettings, StageSettings, check_bind
 from edge_daemon.settings.strict import Strict
 
 __all__ = [
     "Allocation",
+    "CameraSettings",
     "Cheng2020Settings",
     "CloudSettings",
+    "DirectorySettings",
     "FrontSettings",
     "LimitSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "NatsSettings",
     "PrefilterSettings",
     "PromptSettings",
     "RateSettings",
     "Region",
     "Settings",
     "SkipRule",
+    "SpoolSettings",
     "StageSettings",
+    "Transport",
     "UplinkSettings",
+    "VideoSettings",
+    "WhenFull",
     "check_bind",
+    "rules_of",
 ]
 
 
@@ -64,6 +77,13 @@ class Settings(Strict):
     cheng2020: Cheng2020Settings = Cheng2020Settings()
     limits: LimitSettings = LimitSettings()
     front: FrontSettings = FrontSettings()
+    cameras: tuple[CameraSettings, ...] = Field(
+        default=(), description="rules per client, first match first"
+    )
     stages: StageSettings = StageSettings()
+    video: VideoSettings = VideoSettings()
+    spool: SpoolSettings = SpoolSettings()
     uplink: UplinkSettings = UplinkSettings()
     cloud: CloudSettings = CloudSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()

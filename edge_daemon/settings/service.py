@@ -1,4 +1,4 @@
-"""The daemon, its links, and the cloud."""
+"""The daemon's front and its stages."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class FrontSettings(Strict):
         default=False,
         description="bind a non-loopback address without encryption, knowingly",
     )
+    keys: str | None = Field(
+        default=None,
+        min_length=1,
+        description="directory of the daemon's key and of the cameras' that may send; none: plain",
+    )
 
 
 class StageSettings(Strict):
@@ -70,6 +75,18 @@ class StageSettings(Strict):
         le=64,
         description="waiting frames whose tiles share one encoder call",
     )
+    batch_wait_ms: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1000.0,
+        description="milliseconds that a frame may wait for others to share its encoder call",
+    )
+    stall_s: float = Field(
+        default=300.0,
+        ge=1.0,
+        le=86_400.0,
+        description="seconds at one piece of work after which a stage counts as hung",
+    )
     default_deadline_s: float = Field(
         default=60.0,
         gt=0.0,
@@ -81,55 +98,6 @@ class StageSettings(Strict):
         ge=0.0,
         le=3600.0,
         description="seconds that a stop waits for frames in work",
-    )
-
-
-class UplinkSettings(Strict):
-    """The way to the cloud."""
-
-    connect: str = Field(default="tcp://127.0.0.1:5592", description="ZeroMQ endpoint of the cloud")
-    queue_frames: int = Field(
-        default=64, ge=1, le=65_536, description="envelopes that may wait for the link"
-    )
-    in_flight: int = Field(
-        default=8, ge=1, le=1024, description="envelopes sent and not yet acknowledged"
-    )
-    ack_timeout_s: float = Field(
-        default=10.0,
-        gt=0.0,
-        le=3600.0,
-        description="seconds without an ack before sending again",
-    )
-    heartbeat_s: float = Field(
-        default=2.0, gt=0.0, le=600.0, description="seconds between pings; three unheard: reconnect"
-    )
-    drain_s: float = Field(
-        default=5.0,
-        ge=0.0,
-        le=3600.0,
-        description="seconds that a stop waits for the cloud to acknowledge",
-    )
-
-
-class CloudSettings(Strict):
-    """The receiving end."""
-
-    bind: str = Field(default="tcp://127.0.0.1:5592", description="ZeroMQ endpoint to bind")
-    allow_insecure_bind: bool = Field(
-        default=False,
-        description="bind a non-loopback address without encryption, knowingly",
-    )
-    directory: str = Field(
-        default="received",
-        min_length=1,
-        description="where pictures and the log are written",
-    )
-    threads: int = Field(default=2, ge=1, le=64, description="threads that decode and write")
-    remembered_frames: int = Field(
-        default=200_000,
-        ge=1,
-        le=10**8,
-        description="latest frames among which duplicates are recognised",
     )
 
 
