@@ -1,4 +1,4 @@
-"""The receiver's process: a ROUTER, a few threads that decode and write, and the store."""
+"""The receiver's process: a ROUTER, and a few threads that decode and write."""
 
 from __future__ import annotations
 
@@ -6,30 +6,24 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import zmq.asyncio
 from pydantic import BaseModel
 
-from edge_daemon.cloud.decoding import decode_envelope, text_of
-from edge_daemon.cloud.store import Store
+from edge_daemon.cloud.keeping import Keeper
 from edge_daemon.codecs import close_codecs, configure_codecs
 from edge_daemon.errors import (
     BusyError,
-    DecodeError,
     EdgeError,
     InternalError,
-    SequenceError,
     Verbatim,
 )
 from edge_daemon.lifecycle import EXIT_CLEAN, EXIT_DEFECT, StopRequest
-from edge_daemon.pictures import PictureLimits, to_png
 from edge_daemon.settings import Settings
 from edge_daemon.wire import (
     UPLINK_REQUESTS,
     AckHeader,
     Address,
-    Envelope,
     EnvelopeNotice,
     Key,
     PongHeader,
@@ -37,7 +31,6 @@ from edge_daemon.wire import (
     glimpse_address,
     pack,
     read_request,
-    unpack_envelope,
 )
 from edge_daemon.wire.router import bind_router, send_to
 
@@ -71,9 +64,7 @@ class Receiver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.cloud
         self._limits = settings.limits
-        self._picture_limits = PictureLimits(
-            settings.limits.max_payload_bytes, settings.limits.max_pixels
-        )
+        self._all = settings
         # Whom to answer about each envelope in work: a sender that lost its connection comes back
         # with another route, and asks again.
         self._in_work: dict[Key, set[bytes]] = {}
@@ -92,7 +83,7 @@ class Receiver:
 
     async def startup(self) -> str:
         """Opens the store and the socket; returns the endpoint."""
-        self._store = Store(Path(self._settings.directory), self._settings.remembered_frames)
+        self._keeper = Keeper(self._all)
         self._context = zmq.asyncio.Context()
         try:
             self._socket, endpoint = bind_router(
@@ -103,7 +94,7 @@ class Receiver:
             )
         except EdgeError:
             self._context.term()
-            self._store.close()
+            self._keeper.close()
             raise
         self._threads = ThreadPoolExecutor(self._settings.threads, "cloud")
         self._reader = asyncio.create_task(self._read(), name="cloud-reader")
@@ -111,7 +102,7 @@ class Receiver:
             "event=ready bind=%s directory=%s remembered=%d",
             endpoint,
             self._settings.directory,
-            len(self._store),
+            self._keeper.remembered,
         )
         return endpoint
 
@@ -128,7 +119,7 @@ class Receiver:
         # The acknowledgements just sent still have to leave.
         self._socket.close(linger=1000)
         self._context.term()
-        self._store.close()
+        self._keeper.close()
         _log.info("event=stopped")
 
     async def _read(self) -> None:
@@ -168,7 +159,7 @@ class Receiver:
         client, sequence = key
         answer: BaseModel
         try:
-            duplicate = await loop.run_in_executor(self._threads, self._keep, key, payload)
+            duplicate = await loop.run_in_executor(self._threads, self._keeper.keep, payload, key)
             answer = AckHeader(client=client, sequence=sequence, duplicate=duplicate)
         except EdgeError as error:
             _log.warning("event=refused client=%s sequence=%d error=%r", *key, str(error))
@@ -178,42 +169,6 @@ class Receiver:
             answer = error_header(_defect(mistake), Address(client, sequence))
         for route in self._in_work.pop(key):
             await self._answer(route, answer)
-
-    def _keep(self, key: Key, payload: bytes) -> bool:
-        """Verifies, decodes and writes one envelope, in a thread; True if it was here already."""
-        envelope = unpack_envelope(payload)
-        header = envelope.header
-        if (header.client, header.sequence) != key:
-            raise DecodeError(
-                "the envelope is not the one that the message names",
-                value=(header.client, header.sequence),
-                remedy="send each envelope under its own client and sequence",
-            )
-        here = self._store.digest_of(key)
-        if here == header.bitstream_sha256:
-            return True
-        if here is not None:
-            raise SequenceError(
-                "another picture is here under this number",
-                value=Verbatim(f"{header.client} {header.sequence}"),
-                remedy="give every frame of a client its own number, also after a restart",
-            )
-        self._store.add(envelope, self._content(envelope), len(payload))
-        _log.info(
-            "event=received client=%s sequence=%d codec=%s size=%dx%d envelope_bytes=%d",
-            *key,
-            header.codec.get("id"),
-            header.width,
-            header.height,
-            len(payload),
-        )
-        return False
-
-    def _content(self, envelope: Envelope) -> bytes:
-        """What is written of an envelope: a PNG, or the text that came in a picture's place."""
-        if envelope.header.mode == "semantic":
-            return text_of(envelope).encode("utf-8")
-        return to_png(decode_envelope(envelope, self._picture_limits))
 
     async def _answer(self, route: bytes, header: BaseModel) -> None:
         if not await send_to(self._socket, route, pack(header)):
