@@ -22,7 +22,7 @@ from edge_daemon.wire import (
     ErrorHeader,
     Mode,
     ResultHeader,
-    SentMode,
+    ResultMode,
     error_of,
     pack,
 )
@@ -81,7 +81,7 @@ class Result:
     sequence: int
     ack: AckLevel
     duplicate: bool
-    mode: SentMode
+    mode: ResultMode
     codec: dict[str, Any]
     width: int
     height: int

@@ -60,8 +60,8 @@ class Keeper:
                 value=named,
                 remedy="send each envelope under its own client and sequence",
             )
-        here = self._store.digest_of(named)
-        if here == header.bitstream_sha256:
+        here = self._store.seen(named)
+        if here is not None and here.is_same(header):
             return True
         if here is not None:
             raise SequenceError(

@@ -18,15 +18,28 @@ import threading
 from collections import OrderedDict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge_daemon.errors import StorageError
-from edge_daemon.wire import Envelope, Key
+from edge_daemon.wire import Envelope, EnvelopeHeader, Key
 
 _log = logging.getLogger(__name__)
 
 LOG_NAME = "log.jsonl"
 _RETRY_AFTER_S = 5.0
+
+
+class Seen(NamedTuple):
+    """What is remembered of a frame: its bitstream's SHA-256, and its fingerprint if it had one."""
+
+    digest: str
+    fingerprint: str | None
+
+    def is_same(self, header: EnvelopeHeader) -> bool:
+        """Whether it is that frame, if in another encoding: a daemon that crashed encodes anew."""
+        return self.digest == header.bitstream_sha256 or (
+            self.fingerprint is not None and self.fingerprint == header.fingerprint
+        )
 
 
 class Store:
@@ -43,7 +56,7 @@ class Store:
     def __init__(self, directory: Path, remembered_frames: int) -> None:
         self._directory = directory
         self._remembered_frames = remembered_frames
-        self._known: OrderedDict[Key, str] = OrderedDict()
+        self._known: OrderedDict[Key, Seen] = OrderedDict()
         self._lock = threading.Lock()
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -69,8 +82,8 @@ class Store:
         """Closes the log."""
         os.close(self._log_file)
 
-    def digest_of(self, key: Key) -> str | None:
-        """SHA-256 of the bitstream that is here under this key, or `None`."""
+    def seen(self, key: Key) -> Seen | None:
+        """What is here under this key, or `None`."""
         with self._lock:
             return self._known.get(key)
 
@@ -101,7 +114,10 @@ class Store:
             self._write_file(self._directory / file, content)
             with self._lock:
                 self._append(line)
-                self._remember((header.client, header.sequence), header.bitstream_sha256)
+                self._remember(
+                    (header.client, header.sequence),
+                    Seen(header.bitstream_sha256, header.fingerprint),
+                )
         except OSError as mistake:
             raise _failed(mistake, self._directory) from mistake
         return self._directory / file
@@ -145,12 +161,13 @@ class Store:
                 end += len(line)
                 try:
                     entry = json.loads(line)
-                    self._remember((entry["client"], entry["sequence"]), entry["bitstream_sha256"])
+                    seen = Seen(entry["bitstream_sha256"], entry.get("fingerprint"))
+                    self._remember((entry["client"], entry["sequence"]), seen)
                 except (ValueError, KeyError, TypeError):
                     _log.warning("event=unreadable_line_skipped line=%d", number)
 
-    def _remember(self, key: Key, digest: str) -> None:
-        self._known[key] = digest
+    def _remember(self, key: Key, seen: Seen) -> None:
+        self._known[key] = seen
         while len(self._known) > self._remembered_frames:
             self._known.popitem(last=False)
 

@@ -144,7 +144,7 @@ class Daemon:
             "encoder_threads=%d",
             _version(),
             endpoint,
-            self._settings.uplink.connect,
+            " ".join(self._settings.uplink.connect),
             get_codec(self._settings.codec).get_config(),
             default_backend(),
             self._settings.stages.threads,

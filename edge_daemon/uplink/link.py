@@ -134,7 +134,7 @@ class Uplink:
             self._context.term()
             raise SettingsError(
                 f"not an endpoint to connect to: {mistake}",
-                value=self._settings.connect,
+                value=self._settings.connect[0],
                 remedy="write tcp://ADDRESS:PORT or ipc:///PATH",
             ) from None
         self.task = asyncio.create_task(self._attend())
@@ -154,7 +154,7 @@ class Uplink:
             delivery.set_exception(
                 LinkError(
                     "the daemon stopped before the cloud acknowledged",
-                    value=self._settings.connect,
+                    value=self._settings.connect[0],
                     remedy="send the frame again when the daemon is back",
                     retry_after_s=5.0,
                 )
@@ -171,10 +171,10 @@ class Uplink:
         socket.set(zmq.SNDHWM, _PARTS_UNSENT)
         socket.set(zmq.RECONNECT_IVL, 100)
         socket.set(zmq.RECONNECT_IVL_MAX, 2000)
-        if "[" in self._settings.connect:
+        if "[" in self._settings.connect[0]:
             socket.set(zmq.IPV6, 1)
         try:
-            socket.connect(self._settings.connect)
+            socket.connect(self._settings.connect[0])
         except zmq.ZMQError:
             socket.close()
             raise
@@ -231,7 +231,7 @@ class Uplink:
     def _reconnect(self) -> None:
         if self._up:
             _log.warning(
-                "event=link_down cloud=%s waiting=%d", self._settings.connect, len(self._window)
+                "event=link_down cloud=%s waiting=%d", self._settings.connect[0], len(self._window)
             )
         self._up = False
         self._reader.cancel()
@@ -248,14 +248,14 @@ class Uplink:
                 self._up = True
                 self._window.reconnected(now)
                 _log.info(
-                    "event=link_up cloud=%s waiting=%d", self._settings.connect, len(self._window)
+                    "event=link_up cloud=%s waiting=%d", self._settings.connect[0], len(self._window)
                 )
             try:
                 self._hear(parts)
             except EdgeError as mistake:
                 _log.warning(
                     "event=unreadable_answer cloud=%s error=%r",
-                    self._settings.connect,
+                    self._settings.connect[0],
                     str(mistake),
                 )
             self._wake.set()
@@ -273,7 +273,7 @@ class Uplink:
     def _refusal(self, reply: ErrorHeader) -> None:
         error = error_of(reply)
         if reply.client is None or reply.sequence is None:
-            _log.error("event=cloud_error cloud=%s error=%r", self._settings.connect, str(error))
+            _log.error("event=cloud_error cloud=%s error=%r", self._settings.connect[0], str(error))
             return
         key = (reply.client, reply.sequence)
         if reply.retry_after_s is not None:

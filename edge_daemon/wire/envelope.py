@@ -66,6 +66,11 @@ class EnvelopeHeader(BaseModel):
     source_width: Side | None = Field(default=None, description="in pixels; none: as `width`")
     source_height: Side | None = Field(default=None, description="in pixels; none: as `height`")
     source_bytes: Count = Field(description="bytes of what the camera sent")
+    fingerprint: str | None = Field(
+        default=None,
+        max_length=64,
+        description="equal for equal frames: two encodings of one frame are duplicates",
+    )
     relevance: dict[str, Any] | None = Field(description="the prefilter's summary")
     timings_ms: dict[str, Milliseconds]
     bitstream_bytes: Count

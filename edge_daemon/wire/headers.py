@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from edge_daemon.settings import Allocation
 
@@ -28,6 +34,9 @@ ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$")]
 Sequence = Annotated[int, Field(ge=0, le=MAX_SEQUENCE)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
+Credit = Annotated[
+    int, Field(ge=0, description="most envelopes that this sender may have unanswered, from now on")
+]
 Side = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Milliseconds = Annotated[float, Field(ge=0.0)]
 
@@ -40,6 +49,9 @@ Mode = Literal["prefilter", "plain"]
 
 SentMode = Literal["prefilter", "plain", "semantic"]
 """What came of it: "semantic" is text in the picture's place, where no picture fits the budget."""
+
+ResultMode = Literal["prefilter", "plain", "semantic", "unchanged"]
+"""What the camera is told: "unchanged" is a frame of which nothing was sent, by its rules."""
 
 
 class Request(BaseModel):
@@ -56,6 +68,15 @@ class Reply(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
     version: Literal[1] = VERSION
+
+
+class CreditReply(Reply):
+    """Base of the replies in which a cloud may say how much it takes; those without say nothing."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_credit(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = whole(self)
+        return {name: value for name, value in fields.items() if (name, value) != ("credit", None)}
 
 
 class RawPixels(BaseModel):
@@ -117,10 +138,11 @@ class EnvelopeNotice(Request):
     sequence: Sequence
 
 
-class PongHeader(Reply):
+class PongHeader(CreditReply):
     """Answers a ping."""
 
     kind: Literal["pong"] = "pong"
+    credit: Credit | None = None
 
 
 class ResultHeader(Reply):
@@ -131,7 +153,7 @@ class ResultHeader(Reply):
     sequence: Sequence
     ack: AckLevel = Field(description="the level reached")
     duplicate: bool = Field(description="answered from memory; nothing was done again")
-    mode: SentMode
+    mode: ResultMode
     codec: dict[str, Any]
     width: Side = Field(description="of the source, in pixels")
     height: Side = Field(description="of the source, in pixels")
@@ -147,13 +169,14 @@ class ResultHeader(Reply):
     timings_ms: dict[str, Milliseconds] = Field(description="per stage")
 
 
-class AckHeader(Reply):
+class AckHeader(CreditReply):
     """Uplink: the cloud has the envelope, on disk and in its log."""
 
     kind: Literal["ack"] = "ack"
     client: ClientId
     sequence: Sequence
     duplicate: bool
+    credit: Credit | None = None
 
 
 class ErrorHeader(Reply):

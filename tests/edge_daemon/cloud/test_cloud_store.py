@@ -14,20 +14,22 @@ from edge_daemon.errors import StorageError
 from edge_daemon.wire import Envelope, seal
 
 
+FACTS: dict[str, Any] = {
+    "client": "cam",
+    "sequence": 7,
+    "mode": "plain",
+    "prompts": ["Где?"],
+    "codec": {"id": "jpeg"},
+    "width": 1,
+    "height": 1,
+    "source_bytes": 3,
+    "relevance": None,
+    "timings_ms": {},
+}
+
+
 def envelope(sequence: int, client: str = "cam", bitstream: bytes = b"bits") -> Envelope:
-    return seal(
-        bitstream,
-        client=client,
-        sequence=sequence,
-        mode="plain",
-        prompts=["Где?"],
-        codec={"id": "jpeg"},
-        width=1,
-        height=1,
-        source_bytes=3,
-        relevance=None,
-        timings_ms={},
-    )
+    return seal(bitstream, **(FACTS | {"client": client, "sequence": sequence}))
 
 
 def lines(directory: Path) -> list[dict[str, Any]]:
@@ -42,8 +44,10 @@ def test_a_picture_and_its_line(tmp_path: Path) -> None:
     (line,) = lines(tmp_path / "new" / "place")
     assert (line["client"], line["sequence"], line["picture"]) == ("cam", 7, "cam/7.png")
     assert (line["prompts"], line["envelope_bytes"], line["bitstream_bytes"]) == (["Где?"], 99, 4)
-    assert store.digest_of(("cam", 7)) == line["bitstream_sha256"]
-    assert store.digest_of(("cam", 8)) is None
+    seen = store.seen(("cam", 7))
+    assert seen is not None
+    assert seen.digest == line["bitstream_sha256"]
+    assert store.seen(("cam", 8)) is None
     store.close()
 
 
@@ -54,7 +58,9 @@ def test_the_log_is_the_memory(tmp_path: Path) -> None:
     first.close()
     again = Store(tmp_path, 10)
     assert len(again) == 2
-    assert again.digest_of(("cam", 1)) == envelope(1).header.bitstream_sha256
+    seen = again.seen(("cam", 1))
+    assert seen is not None
+    assert seen.is_same(envelope(1).header)
     again.add(envelope(2), b"", 0)
     again.close()
     assert [line["sequence"] for line in lines(tmp_path)] == [1, 1, 2]
@@ -88,7 +94,7 @@ def test_only_the_latest_frames_are_remembered(tmp_path: Path) -> None:
     store = Store(tmp_path, 2)
     for sequence in range(4):
         store.add(envelope(sequence), b"", 0)
-    assert [sequence for sequence in range(4) if store.digest_of(("cam", sequence))] == [2, 3]
+    assert [sequence for sequence in range(4) if store.seen(("cam", sequence))] == [2, 3]
     store.close()
 
 
@@ -115,7 +121,7 @@ def test_a_line_that_did_not_fit_is_taken_back(
             store.add(envelope(2), b"", 0)
     assert caught.value.retry_after_s is not None
     assert (tmp_path / LOG_NAME).read_bytes() == whole
-    assert store.digest_of(("cam", 2)) is None
+    assert store.seen(("cam", 2)) is None
     store.add(envelope(2), b"", 0)
     assert [line["sequence"] for line in lines(tmp_path)] == [1, 2]
     store.close()
@@ -165,3 +171,19 @@ def test_threads_write_whole_lines(tmp_path: Path) -> None:
         thread.join()
     store.close()
     assert sorted(line["sequence"] for line in lines(tmp_path)) == list(range(30))
+
+
+def test_one_frame_in_two_encodings_is_one_frame(tmp_path: Path) -> None:
+    store = Store(tmp_path, 10)
+    first, again = (
+        seal(bits, **FACTS, fingerprint=mark) for bits, mark in ((b"one", "7-a"), (b"two", "7-a"))
+    )
+    other = seal(b"two", **FACTS, fingerprint="7-b")
+    store.add(first, b"png", 99)
+    store.close()
+    seen = Store(tmp_path, 10).seen(("cam", 7))
+    assert seen is not None
+    assert seen.is_same(first.header)
+    assert seen.is_same(again.header)
+    assert not seen.is_same(other.header)
+    assert not seen.is_same(seal(b"two", **FACTS).header)
