@@ -8,7 +8,7 @@ PIP    := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 SHELL  := /bin/bash
 
 .PHONY: help setup demo test test-export cheng2020 test-cheng2020 lint format bench bench-kernels \
-	bench-frames bench-codecs bench-photos sanitize clean
+	bench-frames bench-codecs bench-photos sanitize fuzz clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,18 @@ sanitize: $(VENV)/.dev  ## the C libraries' tests under the address and undefine
 		ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANE) KERNELS_UNDER_TEST=$(SANE) \
 		$(BIN)/pytest -p no:cacheprovider --ignore-glob='*cuda*' tests/kernels \
 		tests/edge_daemon/codecs/test_codecs_jpeg.py tests/edge_daemon/codecs/test_codecs_jpeg_blocks.py
+
+# What the search comes upon stays in the corpus, and is read again by every `make test`.
+FUZZ_S := 600
+fuzz: $(VENV)/.fuzz  ## search for bytes that break the wire's readers, for FUZZ_S seconds
+	mkdir -p build
+	PYTHONPATH=tests/shared $(BIN)/python tests/fuzz/wire.py tests/fuzz/corpus/wire \
+		-dict=tests/fuzz/wire.dict -max_len=4096 -max_total_time=$(FUZZ_S) -artifact_prefix=build/
+	HYPOTHESIS_PROFILE=exploring $(BIN)/python -m pytest tests/edge_daemon/test_wire_*.py
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(PIP) --editable '.[vvc,dev,fuzz]'
+	@touch $@
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) $(CHENG) demo build *.egg-info kernels/*.so edge_daemon/codecs/*.so .pytest_cache .ruff_cache

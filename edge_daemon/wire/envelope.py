@@ -125,9 +125,12 @@ def seal(bitstream: bytes, **facts: Any) -> Envelope:
 
 def pack_envelope(envelope: Envelope) -> bytes:
     """The bytes of an `.edge` file, and of an uplink message's payload."""
-    header = dump_object(envelope.header.model_dump(mode="python"))
-    preamble = _PREAMBLE.pack(MAGIC, VERSION, bytes(3), len(header), zlib.crc32(header))
-    return b"".join((preamble, header, envelope.bitstream))
+    return seal_header(dump_object(envelope.header.model_dump(mode="python"))) + envelope.bitstream
+
+
+def seal_header(header: bytes) -> bytes:
+    """A header's JSON with the preamble before it: all of an envelope but the bitstream."""
+    return _PREAMBLE.pack(MAGIC, VERSION, bytes(3), len(header), zlib.crc32(header)) + header
 
 
 def unpack_envelope(data: bytes) -> Envelope:
