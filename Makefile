@@ -8,7 +8,7 @@ PIP    := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 SHELL  := /bin/bash
 
 .PHONY: help setup demo test test-export cheng2020 test-cheng2020 lint format bench bench-kernels \
-	bench-frames bench-codecs bench-photos sanitize fuzz clean
+	bench-frames bench-codecs bench-photos sanitize soak fuzz clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,7 +77,7 @@ bench-frames: setup   ## whole frames
 
 bench-codecs: $(VENV)/.dev  ## every codec: time, bytes, fidelity; growth over 2,000 frames
 	$(BIN)/python -m edge_daemon.bench.codecs
-	$(BIN)/python -m edge_daemon.bench.soak
+	$(BIN)/python -m edge_daemon.bench.growth
 
 # Photographs with boxes are not in the repository: edge_daemon/bench/photos.py says what PHOTOS needs.
 bench-photos: setup  ## allocations and budgets on photographs of your own: make bench-photos PHOTOS=folder
@@ -97,6 +97,10 @@ sanitize: $(VENV)/.dev  ## the C libraries' tests under the address and undefine
 		ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANE) KERNELS_UNDER_TEST=$(SANE) \
 		$(BIN)/pytest -p no:cacheprovider --ignore-glob='*cuda*' tests/kernels \
 		tests/edge_daemon/codecs/test_codecs_jpeg.py tests/edge_daemon/codecs/test_codecs_jpeg_blocks.py
+
+SOAK_MINUTES := 30
+soak: setup  ## three cameras, a flaky link and random kills for SOAK_MINUTES, and the account of it
+	$(BIN)/python -m edge_daemon.bench.soak --minutes $(SOAK_MINUTES)
 
 # What the search comes upon stays in the corpus, and is read again by every `make test`.
 FUZZ_S := 600
