@@ -1,7 +1,7 @@
-"""The link to the cloud: a DEALER that sends every envelope until it is answered.
+"""From the spool to the cloud: what is put in is sent until it is answered.
 
-The queue is in memory. What that is a guarantee of, and what it is not, stands at the head of
-`edge_daemon.uplink`.
+The spool keeps the bytes, `Window` decides what goes next, a transport carries it, and `Sender`
+turns the crank. This module is what the daemon sees of them.
 """
 
 from __future__ import annotations
@@ -9,90 +9,141 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Iterable
+from typing import Literal
 
-import zmq
-import zmq.asyncio
-
-from edge_daemon.errors import BusyError, EdgeError, LatentsError, LinkError, SettingsError
-from edge_daemon.settings import UplinkSettings
+from edge_daemon.errors import EdgeError
+from edge_daemon.settings import UplinkSettings, WhenFull
+from edge_daemon.uplink.deliveries import Deliveries, Delivery, gave_way, spool_full
+from edge_daemon.uplink.sender import Sender
+from edge_daemon.uplink.spool import Entry, Facts, Record, SpoolThread
+from edge_daemon.uplink.transports import Transport
 from edge_daemon.uplink.window import Parcel, Window
-from edge_daemon.wire import (
-    AckHeader,
-    EnvelopeNotice,
-    ErrorHeader,
-    Key,
-    PingHeader,
-    error_of,
-    pack,
-    read_reply,
-)
-from edge_daemon.wire.liveness import Liveness
+from edge_daemon.wire import Key
 
 _log = logging.getLogger(__name__)
 
-_PARTS_UNSENT = 1000
-_PATIENCE_WITHOUT_LINK_S = 0.1
+_EXPIRE_EVERY_S = 5.0
 
-Delivery = asyncio.Future[None]
-"""Done when the cloud has it; fails with its final refusal, or with `LinkError` at the end."""
+DropReason = Literal["gave_way", "expired", "damaged", "refused"]
+"""Why an envelope was given up: the spool was full, it was too old, the disk damaged it, or the
+cloud will never take it."""
 
 
 class Uplink:
-    """Envelopes on their way to one cloud.
+    """Envelopes on their way to the cloud.
 
-    A slot is reserved before any work is done on a frame, so that a frame that was begun always
-    finds room: `reserve`, then `submit` or `release`.
+    A place is reserved before any work is done on a frame, so that a frame that was begun is seldom
+    refused at the end: `reserve`, then `submit` or `release`.
+
+    Args:
+        settings: How to send.
+        spool: Where envelopes wait; opened and closed here.
+        transport: What carries them; opened and closed here.
+        when_full: What a client's rules say of a full spool.
+        dropped: Told why an envelope was given up, and whose it was.
     """
 
-    def __init__(self, settings: UplinkSettings) -> None:
+    def __init__(
+        self,
+        settings: UplinkSettings,
+        spool: SpoolThread,
+        transport: Transport,
+        *,
+        when_full: Callable[[str], WhenFull] = lambda _: "drop-oldest",
+        dropped: Callable[[DropReason, str], None] | None = None,
+    ) -> None:
         self._settings = settings
-        self._window = Window(settings.in_flight, settings.ack_timeout_s)
-        self._deliveries: dict[Key, Delivery] = {}
+        self._spool = spool
+        self._transport = transport
+        self._when_full = when_full
+        self._dropped = dropped or _unheard
+        self._window = Window(
+            settings.in_flight,
+            settings.ack_timeout_s,
+            live_first=settings.backlog == "live-first",
+            backlog_bytes_per_s=_bytes_per_s(settings.backlog_kbps),
+        )
+        self._sender = Sender(
+            self._window, spool, transport, end=self._end, look_after=self._expire
+        )
+        self._deliveries = Deliveries()
         self._reserved = 0
-        self._wake = asyncio.Event()
-        self._liveness = Liveness(settings.heartbeat_s, time.monotonic())
-        self._up = False
-        self._delivered = self._resent = self._refused = self._recoded = 0
+        self._expire_at = 0.0
 
     @property
     def up(self) -> bool:
-        """Whether the cloud gave a sign of life lately."""
-        return self._up
+        """Whether there is somebody to send to."""
+        return self._sender.up
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is submitted survives this process."""
+        return self._spool.facts().durable
+
+    @property
+    def cloud_answers(self) -> bool:
+        """Whether a delivery is the cloud's own word; see `Transport`."""
+        return self._transport.cloud_answers
 
     @property
     def idle(self) -> bool:
         """Whether the link is up and nothing waits for it."""
-        return self._up and len(self._window) == 0
+        return self.up and len(self._window) == 0
+
+    @property
+    def still_s(self) -> float:
+        """Seconds since the sending loop last turned; it does so at least every 5 s."""
+        return self._sender.still_s
 
     def queues(self) -> dict[str, int]:
         """Entries per queue."""
         return {
             "uplink_waiting": len(self._window) - self._window.in_flight,
             "uplink_in_flight": self._window.in_flight,
+            "uplink_backlog": self._window.backlog,
         }
 
     def counters(self) -> dict[str, int]:
         """Events since the start."""
-        return {
-            "envelopes_delivered": self._delivered,
-            "envelopes_resent": self._resent,
-            "envelopes_refused": self._refused,
-            "envelopes_recoded": self._recoded,
-        }
+        names = ("delivered", "resent", "refused", "recoded", "dropped")
+        return {f"envelopes_{name}": self._sender.counts[name] for name in names}
 
-    def reserve(self) -> None:
-        """Keeps a place for one envelope.
+    def link_facts(self) -> dict[str, str | int | None]:
+        """The link, for people."""
+        return {"state": "up" if self.up else "down", **self._transport.describe()}
+
+    def spool_facts(self) -> Facts:
+        """The spool, for people."""
+        return self._spool.facts()
+
+    async def probe(self) -> None:
+        """Returns when the spool's thread has answered: proof of life for a watchdog."""
+        await self._spool.probe()
+
+    def tune(self, settings: UplinkSettings) -> None:
+        """Takes over from new settings what can change while running: how the backlog is sent."""
+        self._window.tune(
+            live_first=settings.backlog == "live-first",
+            backlog_bytes_per_s=_bytes_per_s(settings.backlog_kbps),
+        )
+        self._sender.wake()
+
+    def reserve(self, client: str) -> None:
+        """Keeps a place for one envelope of this client. The last word is `submit`'s.
 
         Raises:
-            BusyError: All places are taken.
+            SpoolFullError: There is no room, and nothing in the spool may give way.
         """
-        taken = len(self._window) + self._reserved
-        if taken >= self._settings.queue_frames:
-            raise BusyError(
-                "the queue to the cloud is full" + ("" if self._up else " and the link is down"),
-                value=taken,
-                remedy="send the frame again later",
-                retry_after_s=1.0 if self._up else self._settings.ack_timeout_s,
+        if self.durable:
+            room = self._spool.room_for(under_way=self._window.sent_records())
+        else:
+            # The spool's own figures are a moment old, which matters where there are few places.
+            taken = len(self._window) + self._reserved
+            room = taken < self._settings.queue_frames or self._when_full(client) == "drop-oldest"
+        if not room:
+            raise spool_full(
+                self._spool.facts(), up=self.up, patience_s=self._settings.ack_timeout_s
             )
         self._reserved += 1
 
@@ -100,191 +151,109 @@ class Uplink:
         """Gives back a place that was not used."""
         self._reserved -= 1
 
-    def submit(self, key: Key, envelope: bytes, spare: bytes | None = None) -> Delivery:
-        """Takes over an envelope in a place that was reserved.
+    async def submit(self, key: Key, envelope: bytes, spare: bytes | None = None) -> Delivery:
+        """Takes over an envelope in a place that was reserved; with a spool it is on disk then.
 
         Args:
             key: (client, sequence).
             envelope: Its bytes.
             spare: What to send if the cloud finds that it decodes the envelope to other latents.
-        """
-        self._reserved -= 1
-        known = self._deliveries.get(key)
-        if known is not None:
-            # Its result was forgotten, its envelope still waits: one copy is enough.
-            return known
-        delivery: Delivery = asyncio.get_running_loop().create_future()
-        # Nobody has to wait for it; an outcome that nobody asked for is not an error.
-        delivery.add_done_callback(Delivery.exception)
-        self._deliveries[key] = delivery
-        self._window.put(Parcel(key, envelope, spare=spare))
-        self._wake.set()
-        return delivery
-
-    def open(self) -> None:
-        """Begins to connect and to send.
 
         Raises:
-            SettingsError: The endpoint is malformed.
+            SpoolFullError: There is no room, and nothing in the spool may give way.
+            StorageError: It could not be written.
         """
-        self._context = zmq.asyncio.Context()
         try:
-            self._connect()
-        except zmq.ZMQError as mistake:
-            self._context.term()
-            raise SettingsError(
-                f"not an endpoint to connect to: {mistake}",
-                value=self._settings.connect[0],
-                remedy="write tcp://ADDRESS:PORT or ipc:///PATH",
-            ) from None
-        self.task = asyncio.create_task(self._attend())
+            waiting = self._deliveries.find(key)
+            if waiting is not None:
+                # Its result was forgotten, its envelope still waits: one copy is enough.
+                return waiting
+            stored = await self._spool.put(
+                Entry(key, envelope, spare, self._when_full(key[0])),
+                under_way=self._window.under_way(),
+            )
+        finally:
+            self._reserved -= 1
+        self._let_go(stored.dropped, "gave_way")
+        if self._window.find(key) is None:
+            self._window.put(Parcel(stored.record, backlog=not self.up))
+        self._sender.wake()
+        return self._deliveries.expect(key)
+
+    async def open(self) -> None:
+        """Opens the spool, begins to connect and to send what it holds.
+
+        Raises:
+            StorageError: The spool's directory cannot be used.
+            SettingsError: An endpoint, key or path of the transport cannot be used.
+        """
+        for record in await self._spool.open():
+            self._window.put(Parcel(record, backlog=True))
+        if len(self._window):
+            _log.info("event=backlog_found envelopes=%d", len(self._window))
+        try:
+            await self._transport.open(self._sender)
+        except EdgeError:
+            await self._spool.close()
+            raise
+        self.tasks = (
+            asyncio.create_task(self._sender.run(), name="uplink"),
+            self._transport.task,
+        )
+        """Those that run for ever."""
 
     async def close(self, drain_s: float) -> int:
         """Waits for answers for a bounded time, then closes.
 
         Returns:
-            How many envelopes were abandoned.
+            How many envelopes were abandoned; with a spool on disk none are, they wait there.
         """
-        if self._deliveries:
-            await asyncio.wait(list(self._deliveries.values()), timeout=drain_s)
-        self.task.cancel()
-        self._reader.cancel()
-        await asyncio.gather(self.task, self._reader, return_exceptions=True)
-        for delivery in self._deliveries.values():
-            delivery.set_exception(
-                LinkError(
-                    "the daemon stopped before the cloud acknowledged",
-                    value=self._settings.connect[0],
-                    remedy="send the frame again when the daemon is back",
-                    retry_after_s=5.0,
-                )
-            )
-        self._socket.close(linger=0)
-        self._context.term()
-        return len(self._window)
+        if self.up or not self.durable:
+            await self._deliveries.drain(drain_s)
+        self.tasks[0].cancel()
+        await asyncio.gather(self.tasks[0], return_exceptions=True)
+        await self._transport.close()
+        await self._spool.close()
+        self._deliveries.stop(str(self._transport.describe().get("peer")), durable=self.durable)
+        left = len(self._window)
+        if self.durable and left:
+            _log.info("event=spooled_for_later envelopes=%d", left)
+        return 0 if self.durable else left
 
-    def _connect(self) -> None:
-        socket = self._context.socket(zmq.DEALER)
-        socket.set(zmq.LINGER, 0)
-        # With a connection or not at all: otherwise what is sent into the void counts as in flight.
-        socket.set(zmq.IMMEDIATE, 1)
-        socket.set(zmq.SNDHWM, _PARTS_UNSENT)
-        socket.set(zmq.RECONNECT_IVL, 100)
-        socket.set(zmq.RECONNECT_IVL_MAX, 2000)
-        if "[" in self._settings.connect[0]:
-            socket.set(zmq.IPV6, 1)
-        try:
-            socket.connect(self._settings.connect[0])
-        except zmq.ZMQError:
-            socket.close()
-            raise
-        self._socket = socket
-        self._reader = asyncio.create_task(self._read(socket))
-        self._liveness.restart(time.monotonic())
+    async def _expire(self) -> None:
+        """Now and then: drops what is too old."""
+        if time.monotonic() >= self._expire_at:
+            self._expire_at = time.monotonic() + _EXPIRE_EVERY_S
+            expired = await self._spool.expire(under_way=self._window.under_way())
+            self._let_go(expired, "expired")
 
-    async def _attend(self) -> None:
-        """Sends what is due, pings, and makes a new connection when the cloud falls silent."""
-        while True:
-            now = time.monotonic()
-            advice = self._liveness.advice(now)
-            if advice == "reconnect":
-                self._reconnect()
-            if advice == "ping" or not self._up:
-                await self._send(pack(PingHeader()))
-            self._wake.clear()
-            if self._up and await self._send_due(now):
-                patience_s = min(self._liveness.next_s(now), self._window.next_due_s(now))
-            else:
-                patience_s = _PATIENCE_WITHOUT_LINK_S
-            await self._woken(patience_s)
-            if self._reader.done():
-                self._reader.result()  # a defect: let it end this task too, and be seen
-
-    async def _woken(self, patience_s: float) -> None:
-        """Waits until there is something to do, or for this long."""
-        # Not `wait_for`, which until Python 3.12 may swallow a cancellation.
-        wake = asyncio.create_task(self._wake.wait())
-        try:
-            await asyncio.wait({wake}, timeout=patience_s)
-        finally:
-            wake.cancel()
-
-    async def _send_due(self, now: float) -> bool:
-        """Sends what is due; False if the connection took no more."""
-        for parcel in self._window.due(now):
-            client, sequence = parcel.key
-            notice = EnvelopeNotice(client=client, sequence=sequence)
-            if not await self._send(pack(notice, parcel.envelope)):
-                return False
-            if parcel.attempts:
-                self._resent += 1
-            self._window.sent(parcel, now)
-        return True
-
-    async def _send(self, parts: list[bytes | memoryview]) -> bool:
-        try:
-            await self._socket.send_multipart(parts, flags=zmq.DONTWAIT)
-        except zmq.Again:
-            return False
-        return True
-
-    def _reconnect(self) -> None:
-        if self._up:
-            _log.warning(
-                "event=link_down cloud=%s waiting=%d", self._settings.connect[0], len(self._window)
-            )
-        self._up = False
-        self._reader.cancel()
-        self._socket.close(linger=0)
-        self._connect()
-
-    async def _read(self, socket: zmq.asyncio.Socket) -> None:
-        """Reads what the cloud says, for as long as this connection lasts."""
-        while True:
-            parts = await socket.recv_multipart()
-            now = time.monotonic()
-            self._liveness.heard(now)
-            if not self._up:
-                self._up = True
-                self._window.reconnected(now)
-                _log.info(
-                    "event=link_up cloud=%s waiting=%d", self._settings.connect[0], len(self._window)
-                )
-            try:
-                self._hear(parts)
-            except EdgeError as mistake:
-                _log.warning(
-                    "event=unreadable_answer cloud=%s error=%r",
-                    self._settings.connect[0],
-                    str(mistake),
-                )
-            self._wake.set()
-
-    def _hear(self, parts: list[bytes]) -> None:
-        reply, _ = read_reply(parts)
-        if isinstance(reply, AckHeader):
-            key = (reply.client, reply.sequence)
-            if self._window.done(key):
-                self._delivered += 1
-                self._deliveries.pop(key).set_result(None)
-        elif isinstance(reply, ErrorHeader):
-            self._refusal(reply)
-
-    def _refusal(self, reply: ErrorHeader) -> None:
-        error = error_of(reply)
-        if reply.client is None or reply.sequence is None:
-            _log.error("event=cloud_error cloud=%s error=%r", self._settings.connect[0], str(error))
+    def _end(self, key: Key, how: str, error: EdgeError | None) -> None:
+        """An envelope's way ends here."""
+        parcel = self._window.find(key)
+        if parcel is None:
             return
-        key = (reply.client, reply.sequence)
-        if reply.retry_after_s is not None:
-            if self._window.postpone(key, time.monotonic() + reply.retry_after_s):
-                _log.warning(
-                    "event=envelope_postponed client=%s sequence=%d error=%r", *key, str(error)
-                )
-        elif isinstance(error, LatentsError) and self._window.swap(key, time.monotonic()):
-            self._recoded += 1
-            _log.warning("event=envelope_recoded client=%s sequence=%d error=%r", *key, str(error))
-        elif self._window.done(key):
-            self._refused += 1
-            _log.error("event=envelope_refused client=%s sequence=%d error=%r", *key, str(error))
-            self._deliveries.pop(key).set_exception(error)
+        self._window.drop([key])
+        self._spool.delete(parcel.id)
+        self._sender.counts[how] += 1
+        if error is not None:
+            _log.error("event=envelope_%s client=%s sequence=%d error=%r", how, *key, str(error))
+        if how != "delivered":
+            self._dropped("damaged" if how == "dropped" else "refused", key[0])
+        self._deliveries.end(key, error)
+        self._sender.wake()
+
+    def _let_go(self, records: Iterable[Record], reason: DropReason) -> None:
+        """The spool has let these go."""
+        for record in records:
+            self._window.drop([record.key])
+            self._sender.counts["dropped"] += 1
+            self._dropped(reason, record.key[0])
+            self._deliveries.end(record.key, gave_way(record.key, reason))
+
+
+def _bytes_per_s(kbps: float | None) -> float | None:
+    return None if kbps is None else kbps * 1000 / 8
+
+
+def _unheard(reason: DropReason, client: str) -> None:
+    """Nobody wants to know why, or whose."""

@@ -6,15 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
 import zmq.asyncio
 
-from edge_daemon.errors import BusyError, DecodeError, LinkError, SettingsError
-from edge_daemon.settings import UplinkSettings
-from edge_daemon.uplink import Delivery, Uplink
+from edge_daemon.errors import DecodeError, DroppedError, LinkError, SettingsError, SpoolFullError
+from edge_daemon.settings import SpoolSettings, UplinkSettings, WhenFull
+from edge_daemon.uplink import Delivery, SpoolThread, Uplink
+from edge_daemon.uplink.spool import Content
+from edge_daemon.uplink.transports.zeromq import ZeroMqTransport
 from support.free_port import free_endpoint
 
 PATIENCE_S = 20.0
@@ -56,20 +59,38 @@ class Cloud:
         return sequence
 
 
+def make_uplink(
+    settings: UplinkSettings, spool: SpoolSettings | None, when_full: WhenFull = "refuse-new"
+) -> Uplink:
+    spool = spool or SpoolSettings()
+    most = settings.queue_frames if spool.directory is None else None
+    return Uplink(
+        settings,
+        SpoolThread(spool, max_frames=most),
+        ZeroMqTransport(settings),
+        when_full=lambda _: when_full,
+    )
+
+
 @asynccontextmanager
-async def uplink(endpoint: str, **changes: Any) -> AsyncGenerator[Uplink]:
+async def uplink(
+    endpoint: str,
+    spool: SpoolSettings | None = None,
+    when_full: WhenFull = "refuse-new",
+    **changes: Any,
+) -> AsyncGenerator[Uplink]:
     values: dict[str, Any] = {"connect": endpoint, "ack_timeout_s": 0.3, "heartbeat_s": 0.2}
-    link = Uplink(UplinkSettings.model_validate(values | changes))
-    link.open()
+    link = make_uplink(UplinkSettings.model_validate(values | changes), spool, when_full)
+    await link.open()
     try:
         yield link
     finally:
         await link.close(0.0)
 
 
-def submit(link: Uplink, sequence: int) -> Delivery:
-    link.reserve()
-    return link.submit(("cam", sequence), b"envelope")
+async def submit(link: Uplink, sequence: int) -> Delivery:
+    link.reserve("cam")
+    return await link.submit(("cam", sequence), b"envelope")
 
 
 async def within(delivery: Delivery) -> None:
@@ -79,7 +100,7 @@ async def within(delivery: Delivery) -> None:
 async def test_delivered_means_acknowledged() -> None:
     endpoint = free_endpoint()
     async with Cloud(endpoint) as cloud, uplink(endpoint) as link:
-        delivery = submit(link, 1)
+        delivery = await submit(link, 1)
         route, sequence = await cloud.take()
         assert not delivery.done()
         await cloud.answer(route, sequence, kind="ack", duplicate=False)
@@ -91,7 +112,7 @@ async def test_delivered_means_acknowledged() -> None:
 async def test_a_cloud_that_comes_late_gets_everything() -> None:
     endpoint = free_endpoint()
     async with uplink(endpoint) as link:
-        deliveries = [submit(link, number) for number in range(5)]
+        deliveries = [await submit(link, number) for number in range(5)]
         await asyncio.sleep(0.3)
         assert not link.up
         assert link.queues()["uplink_in_flight"] == 0
@@ -104,7 +125,7 @@ async def test_a_cloud_that_restarts_gets_what_it_did_not_acknowledge() -> None:
     endpoint = free_endpoint()
     async with uplink(endpoint) as link:
         async with Cloud(endpoint) as first:
-            deliveries = [submit(link, number) for number in range(3)]
+            deliveries = [await submit(link, number) for number in range(3)]
             assert await first.acknowledge() == 0
             await within(deliveries[0])
             await first.take()
@@ -118,9 +139,9 @@ async def test_a_cloud_that_restarts_gets_what_it_did_not_acknowledge() -> None:
 async def test_no_more_are_in_flight_than_settings_allow() -> None:
     endpoint = free_endpoint()
     async with Cloud(endpoint) as cloud, uplink(endpoint, in_flight=2, ack_timeout_s=60) as link:
-        deliveries = [submit(link, number) for number in range(4)]
+        deliveries = [await submit(link, number) for number in range(4)]
         routes = [await cloud.take(), await cloud.take()]
-        assert link.queues() == {"uplink_waiting": 2, "uplink_in_flight": 2}
+        assert (link.queues()["uplink_waiting"], link.queues()["uplink_in_flight"]) == (2, 2)
         for route, sequence in routes:
             await cloud.answer(route, sequence, kind="ack", duplicate=False)
         assert {await cloud.acknowledge(), await cloud.acknowledge()} == {2, 3}
@@ -130,13 +151,13 @@ async def test_no_more_are_in_flight_than_settings_allow() -> None:
 async def test_a_final_refusal_fails_the_delivery_and_frees_the_place() -> None:
     endpoint = free_endpoint()
     async with Cloud(endpoint) as cloud, uplink(endpoint, queue_frames=1) as link:
-        delivery = submit(link, 1)
+        delivery = await submit(link, 1)
         route, sequence = await cloud.take()
         fields = {"code": "decode_failed", "problem": "torn", "value": "x", "remedy": "again"}
         await cloud.answer(route, sequence, kind="error", retry_after_s=None, **fields)
         with pytest.raises(DecodeError, match="torn"):
             await within(delivery)
-        next_one = submit(link, 2)
+        next_one = await submit(link, 2)
         assert await cloud.acknowledge() == 2
         await within(next_one)
 
@@ -144,7 +165,7 @@ async def test_a_final_refusal_fails_the_delivery_and_frees_the_place() -> None:
 async def test_nonsense_from_the_cloud_is_survived() -> None:
     endpoint = free_endpoint()
     async with Cloud(endpoint) as cloud, uplink(endpoint) as link:
-        delivery = submit(link, 1)
+        delivery = await submit(link, 1)
         route, sequence = await cloud.take()
         await cloud.socket.send_multipart([route, b"\xff not json"])
         await cloud.answer(route, 999, kind="ack", duplicate=False)
@@ -154,25 +175,25 @@ async def test_nonsense_from_the_cloud_is_survived() -> None:
 
 async def test_a_full_queue_is_busy_and_release_makes_room() -> None:
     async with uplink(free_endpoint(), queue_frames=2) as link:
-        submit(link, 1)
-        link.reserve()
-        with pytest.raises(BusyError, match="link is down") as caught:
-            link.reserve()
+        await submit(link, 1)
+        link.reserve("cam")
+        with pytest.raises(SpoolFullError, match="link is down") as caught:
+            link.reserve("cam")
         assert caught.value.retry_after_s is not None
         link.release()
-        link.reserve()
+        link.reserve("cam")
 
 
 async def test_one_copy_waits_however_often_it_is_submitted() -> None:
     async with uplink(free_endpoint()) as link:
-        assert submit(link, 1) is submit(link, 1)
+        assert await submit(link, 1) is await submit(link, 1)
         assert link.queues()["uplink_waiting"] == 1
 
 
 async def test_closing_counts_what_is_abandoned_and_tells_who_waits() -> None:
-    link = Uplink(UplinkSettings(connect=free_endpoint()))
-    link.open()
-    deliveries = [submit(link, 1), submit(link, 2)]
+    link = make_uplink(UplinkSettings(connect=(free_endpoint(),)), None)
+    await link.open()
+    deliveries = [await submit(link, 1), await submit(link, 2)]
     assert await link.close(0.05) == 2
     for delivery in deliveries:
         with pytest.raises(LinkError, match="stopped before"):
@@ -182,9 +203,9 @@ async def test_closing_counts_what_is_abandoned_and_tells_who_waits() -> None:
 async def test_closing_drains_first() -> None:
     endpoint = free_endpoint()
     async with Cloud(endpoint) as cloud:
-        link = Uplink(UplinkSettings(connect=endpoint))
-        link.open()
-        delivery = submit(link, 1)
+        link = make_uplink(UplinkSettings(connect=(endpoint,)), None)
+        await link.open()
+        delivery = await submit(link, 1)
         closing = asyncio.create_task(link.close(PATIENCE_S))
         await cloud.acknowledge()
         assert await closing == 0
@@ -193,4 +214,83 @@ async def test_closing_drains_first() -> None:
 
 async def test_a_malformed_endpoint_is_told_at_once() -> None:
     with pytest.raises(SettingsError, match="not an endpoint"):
-        Uplink(UplinkSettings(connect="tcp://nowhere")).open()
+        await make_uplink(UplinkSettings(connect=("tcp://nowhere",)), None).open()
+
+
+async def test_what_a_stopped_daemon_had_spooled_its_successor_sends(tmp_path: Path) -> None:
+    endpoint, spool = free_endpoint(), SpoolSettings(directory=str(tmp_path))
+    first = make_uplink(UplinkSettings(connect=(endpoint,)), spool)
+    await first.open()
+    delivery = await submit(first, 1)
+    await submit(first, 2)
+    assert await first.close(0.0) == 0
+    with pytest.raises(LinkError, match="is in the spool"):
+        await delivery
+    async with Cloud(endpoint) as cloud, uplink(endpoint, spool) as second:
+        assert second.queues()["uplink_backlog"] == 2
+        repeated = await submit(second, 2)
+        assert [await cloud.acknowledge() for _ in range(2)] == [1, 2]
+        await within(repeated)
+    assert await remembered(spool) == []
+
+
+async def remembered(spool: SpoolSettings) -> list[int]:
+    thread = SpoolThread(spool)
+    left = [record.key[1] for record in await thread.open()]
+    await thread.close()
+    return left
+
+
+async def test_live_frames_give_way_and_who_waits_for_them_is_told() -> None:
+    dropped: list[str] = []
+    settings = UplinkSettings(connect=(free_endpoint(),), queue_frames=2)
+    link = Uplink(
+        settings,
+        SpoolThread(SpoolSettings(), max_frames=2),
+        ZeroMqTransport(settings),
+        dropped=lambda reason, client: dropped.append(f"{reason} {client}"),
+    )
+    await link.open()
+    deliveries = [await submit(link, number) for number in range(3)]
+    with pytest.raises(DroppedError, match="the spool was full"):
+        await within(deliveries[0])
+    assert dropped == ["gave_way cam"]
+    assert link.counters()["envelopes_dropped"] == 1
+    assert await link.close(0.0) == 2
+
+
+async def test_after_an_outage_live_frames_go_first_and_the_backlog_in_order() -> None:
+    endpoint = free_endpoint()
+    async with uplink(
+        endpoint, backlog="live-first", backlog_kbps=4.0, in_flight=1, ack_timeout_s=60
+    ) as link:
+        for number in range(4):
+            await submit(link, number)
+        async with Cloud(endpoint) as cloud:
+            route, first = await cloud.take()
+            for number in (10, 11):  # live: they came when the link was up
+                await submit(link, number)
+            await cloud.answer(route, first, kind="ack", duplicate=False)
+            order = [first] + [await cloud.acknowledge() for _ in range(5)]
+    assert order == [0, 10, 11, 1, 2, 3]
+
+
+class ForgetfulSpool(SpoolThread):
+    """A stand-in for a damaged disk: the first row cannot be read, as `read` says it."""
+
+    async def read(self, row: int) -> Content | None:
+        return None if row == 1 else await super().read(row)
+
+
+async def test_a_row_that_the_disk_damaged_ends_with_a_word_and_holds_up_nobody() -> None:
+    endpoint = free_endpoint()
+    settings = UplinkSettings(connect=(endpoint,))
+    link = Uplink(settings, ForgetfulSpool(SpoolSettings()), ZeroMqTransport(settings))
+    await link.open()
+    deliveries = [await submit(link, number) for number in (1, 2)]
+    async with Cloud(endpoint) as cloud:
+        assert await cloud.acknowledge() == 2
+        await within(deliveries[1])
+        with pytest.raises(DroppedError, match="damaged"):
+            await within(deliveries[0])
+    await link.close(0.0)

@@ -1,23 +1,38 @@
 from __future__ import annotations
 
+import itertools
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_daemon.uplink.spool import Record
 from edge_daemon.uplink.window import LONGEST_BACK_OFF_S, Parcel, Window
+
+NUMBERS = itertools.count()
+
+
+def parcel(client: str, sequence: int, *, size: int = 1000, backlog: bool = False) -> Parcel:
+    record = Record(next(NUMBERS), (client, sequence), size, 0.0, "drop-oldest", has_spare=False)
+    return Parcel(record, backlog)
 
 
 def filled(count: int, *, in_flight: int = 2, ack_timeout_s: float = 10.0) -> Window:
     window = Window(in_flight, ack_timeout_s)
     for sequence in range(count):
-        window.put(Parcel(("cam", sequence), b""))
+        window.put(parcel("cam", sequence))
     return window
 
 
 def send_all(window: Window, now: float) -> list[int]:
-    sent: list[int] = []
-    for parcel in window.due(now):
-        window.sent(parcel, now)
-        sent.append(parcel.key[1])
+    return [sequence for _, sequence in send_keys(window, now)]
+
+
+def send_keys(window: Window, now: float) -> list[tuple[str, int]]:
+    sent: list[tuple[str, int]] = []
+    while (one := window.next(now)) is not None:
+        window.sent(one, now)
+        sent.append(one.key)
     return sent
 
 
@@ -58,74 +73,141 @@ def test_an_answer_to_what_was_never_sent_changes_nothing() -> None:
     assert send_all(window, 0.0) == [0]
 
 
-def test_a_postponed_envelope_leaves_at_that_time() -> None:
-    window = filled(1)
-    send_all(window, 0.0)
-    assert window.postpone(("cam", 0), 3.0)
-    assert send_all(window, 2.9) == []
-    assert send_all(window, 3.0) == [0]
+def test_a_postponed_envelope_leaves_at_that_time_and_holds_its_client_only() -> None:
+    window = Window(4, 10.0)
+    for client, sequence in (("a", 0), ("a", 1), ("b", 0)):
+        window.put(parcel(client, sequence))
+    first = window.next(0.0)
+    assert first is not None
+    window.sent(first, 0.0)
+    assert window.postpone(("a", 0), 3.0)
+    assert send_keys(window, 0.0) == [("b", 0)]
+    assert send_keys(window, 2.9) == []
+    assert send_keys(window, 3.0) == [("a", 0), ("a", 1)]
 
 
-def test_after_a_reconnection_all_in_flight_leaves_again_first() -> None:
-    window = filled(4)
+def test_after_a_reconnection_all_in_flight_leaves_again_first_and_in_order() -> None:
+    window = filled(4, in_flight=3)
     send_all(window, 0.0)
+    window.postpone(("cam", 1), 500.0)
+    window.disconnected()
     window.reconnected(1.0)
     window.done(("cam", 0))
-    assert send_all(window, 1.0) == [1, 2]
+    assert send_all(window, 1.0) == [1, 2, 3]
+
+
+def test_the_backlog_leaves_before_what_came_later() -> None:
+    window = filled(3, in_flight=9)
+    window.disconnected()
+    window.put(parcel("live", 0))
+    window.reconnected(1.0)
+    assert window.backlog == 3
+    assert send_keys(window, 1.0) == [("cam", 0), ("cam", 1), ("cam", 2), ("live", 0)]
+
+
+def test_live_frames_leave_before_the_backlog_if_so_wished() -> None:
+    window = Window(9, 10.0, live_first=True)
+    for sequence in range(3):
+        window.put(parcel("cam", sequence, backlog=True))
+    window.put(parcel("cam", 3))
+    window.put(parcel("other", 0))
+    sent = send_keys(window, 0.0)
+    assert sent == [("cam", 3), ("other", 0), ("cam", 0), ("cam", 1), ("cam", 2)]
+
+
+@pytest.mark.parametrize("live_first", [False, True])
+def test_the_backlog_keeps_its_pace(live_first: bool) -> None:
+    window = Window(100, 1e6, live_first=live_first, backlog_bytes_per_s=1000.0)
+    for sequence in range(20):
+        window.put(parcel("cam", sequence, size=500, backlog=True))
+    window.put(parcel("live", 0, size=10**6))
+    left: list[tuple[float, tuple[str, int]]] = []
+    now = 0.0
+    while len(window) > window.in_flight:
+        left += [(now, key) for key in send_keys(window, now)]
+        now += max(0.01, window.next_due_s(now))
+    waited = [(at, key) for at, key in left if key[0] == "cam"]
+    assert [key[1] for _, key in waited] == list(range(20))
+    for (at, _), after in itertools.product(waited, range(1, 12)):
+        inside = sum(500 for other, _ in waited if at <= other <= at + after)
+        assert inside <= 1000.0 * (after + 1.0) + 500
+    assert waited[-1][0] == pytest.approx(9.5, abs=0.6)
+    (live_at,) = (at for at, key in left if key[0] == "live")
+    assert live_at == (0.0 if live_first else pytest.approx(waited[-1][0], abs=0.6))
+
+
+def test_what_is_dropped_leaves_no_more() -> None:
+    window = filled(4)
+    send_all(window, 0.0)
+    window.drop([("cam", 1), ("cam", 2), ("cam", 9)])
+    assert window.find(("cam", 2)) is None
+    assert send_all(window, 1.0) == [3]
+    assert len(window) == 2
+
+
+def test_other_bytes_of_what_is_in_flight_are_due_at_once() -> None:
+    window = filled(2)
+    send_all(window, 0.0)
+    window.postpone(("cam", 0), 100.0)
+    other = Record(0, ("cam", 0), 77, 0.0, "drop-oldest", has_spare=False)
+    window.anew(other, 5.0)
+    again = window.next(5.0)
+    assert again is not None
+    assert (again.record, again.attempts) == (other, 0)
 
 
 @given(
     st.lists(
-        st.one_of(
-            st.tuples(st.just("put"), st.integers(0, 5)),
-            st.tuples(st.just("done"), st.integers(0, 5)),
-            st.tuples(st.just("postpone"), st.integers(0, 5)),
-            st.tuples(st.just("wait"), st.integers(0, 100)),
-            st.tuples(st.just("reconnect"), st.just(0)),
+        st.tuples(
+            st.sampled_from(["put", "done", "postpone", "drop", "wait", "cut", "reconnect"]),
+            st.sampled_from("ab"),
+            st.integers(0, 5),
         ),
-        max_size=40,
+        max_size=60,
     ),
     st.integers(1, 3),
+    st.booleans(),
 )
-@settings(deadline=None, max_examples=100)
-def test_nothing_is_lost_and_credit_is_never_exceeded(
-    events: list[tuple[str, int]], credit: int
+@settings(deadline=None, max_examples=300)
+def test_nothing_is_lost_and_credit_is_never_exceeded_and_clients_keep_their_order(
+    events: list[tuple[str, str, int]], credit: int, live_first: bool
 ) -> None:
-    window = Window(credit, 10.0)
-    here: set[int] = set()
-    sent: set[int] = set()
+    window = Window(credit, 10.0, live_first=live_first)
+    here: dict[tuple[str, int], Parcel] = {}
+    sent: set[tuple[str, int]] = set()
     now = 0.0
-    for event, number in events:
-        key = ("cam", number)
-        if event == "put" and number not in here:
-            window.put(Parcel(key, b""))
-            here.add(number)
+    for event, client, number in events:
+        key = (client, number)
+        if event == "put" and key not in here:
+            here[key] = parcel(client, number)
+            window.put(here[key])
         elif event == "done":
-            assert window.done(key) == (number in sent)
-            here -= {number} & sent
-            sent -= {number}
+            assert (window.done(key) is not None) == (key in sent)
+            here = {other: one for other, one in here.items() if other != key or key not in sent}
+            sent.discard(key)
         elif event == "postpone":
-            assert window.postpone(key, now + 5.0) == (number in sent)
-        elif event == "wait":
-            now += number
-        else:
+            assert window.postpone(key, now + 5.0) == (key in sent)
+        elif event == "drop":
+            window.drop([key])
+            here.pop(key, None)
+            sent.discard(key)
+        elif event == "cut":
+            window.disconnected()
+        elif event == "reconnect":
             window.reconnected(now)
-        sent |= set(send_all(window, now))
+        now += number if event == "wait" else 0
+        for one in send_keys(window, now):
+            if one not in sent and not live_first:
+                ahead = [other for other in here if other[0] == one[0] and other not in sent]
+                assert all(here[one].id <= here[other].id for other in ahead)
+            sent.add(one)
         assert len(window) == len(here)
         assert window.in_flight == len(sent) <= credit
-        # With everything sent, all is in flight up to the credit.
-        assert len(sent) == min(credit, len(here))
-
-
-def test_a_spare_takes_the_place_of_what_the_cloud_could_not_decode() -> None:
-    window = Window(2, 10.0)
-    window.put(Parcel(("cam", 0), b"learned", spare=b"classical"))
-    window.put(Parcel(("cam", 1), b"only"))
-    assert not window.swap(("cam", 0), 0.0)  # not sent yet
-    send_all(window, 0.0)
-    assert window.swap(("cam", 0), 5.0)
-    (parcel,) = window.due(5.0)
-    assert (parcel.envelope, parcel.spare, parcel.attempts) == (b"classical", None, 0)
-    assert not window.swap(("cam", 0), 5.0)  # there is no second spare
-    assert not window.swap(("cam", 1), 5.0)
-    assert not window.swap(("cam", 9), 5.0)
+        assert window.under_way() == {here[one].id for one in sent}
+    window.reconnected(now)
+    while here:
+        for one in send_keys(window, now):
+            assert window.done(one)
+            del here[one]
+        now += 1.0
+    assert len(window) == 0
