@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -17,7 +19,8 @@ from edge_daemon.client.frames import (
     no_answer,
     result_of,
 )
-from edge_daemon.errors import LinkError
+from edge_daemon.errors import EdgeError, LinkError
+from edge_daemon.keys import ClientKeys, is_final, secure_client, setback_of, unwatch, watch
 from edge_daemon.settings import Allocation
 from edge_daemon.wire import (
     AckLevel,
@@ -47,6 +50,12 @@ class Client:
         timeout_s: Longest wait for an answer, in seconds.
         heartbeat_s: Seconds between pings while waiting; three without an answer make a new
             connection.
+        keys: This camera's key directory, or what was loaded from it; `None`: plain text.
+
+    Raises:
+        KeysError: The keys are missing, malformed, or open to other users.
+        LinkError: The endpoint is malformed.
+        MessageError: The client id is.
     """
 
     def __init__(
@@ -56,13 +65,19 @@ class Client:
         client_id: str,
         timeout_s: float = 60.0,
         heartbeat_s: float = 2.0,
+        keys: ClientKeys | str | os.PathLike[str] | None = None,
     ) -> None:
+        self._keys = ClientKeys.load(keys) if isinstance(keys, str | os.PathLike) else keys
         self._endpoint = endpoint
         self._timeout_s = timeout_s
         self._frames = FrameWriter(check_client_id(client_id))
         self._liveness = Liveness(heartbeat_s, time.monotonic())
         self._context = zmq.Context()
-        self._socket = self._open()
+        try:
+            self._socket = self._open()
+        except LinkError:
+            self._context.term()
+            raise
 
     def __enter__(self) -> Client:
         return self
@@ -77,7 +92,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connection. What was not answered may or may not have been done."""
-        self._socket.close(linger=0)
+        self._close()
         self._context.term()
 
     def send(
@@ -117,6 +132,8 @@ class Client:
 
         Raises:
             LinkError: No answer within `timeout_s`.
+            ForbiddenError: The daemon refused this camera's key, or that it speaks for this client.
+            KeysError: One side encrypts and the other does not.
             EdgeError: What the daemon answered, as its own type.
         """
         frame = self._frames.write(
@@ -146,6 +163,8 @@ class Client:
 
         Raises:
             LinkError: No answer within `timeout_s`.
+            ForbiddenError: The daemon refused this camera's key.
+            KeysError: One side encrypts and the other does not.
         """
 
         def answers(reply: AnyReply, _: bytes) -> StatusReply | None:
@@ -158,9 +177,17 @@ class Client:
     def _open(self) -> zmq.Socket[bytes]:
         socket = self._context.socket(zmq.DEALER)
         socket.set(zmq.LINGER, 0)
+        if self._keys is not None:
+            secure_client(socket, self._keys)
+        self._monitor = watch(socket)
+        self._poller = zmq.Poller()
+        self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._setback: EdgeError | None = None
         try:
             socket.connect(self._endpoint)
         except zmq.ZMQError as mistake:
+            unwatch(socket, self._monitor)
             socket.close()
             raise LinkError(
                 f"not an endpoint to connect to: {mistake}",
@@ -169,6 +196,10 @@ class Client:
             ) from None
         return socket
 
+    def _close(self) -> None:
+        unwatch(self._socket, self._monitor)
+        self._socket.close(linger=0)
+
     def _exchange(
         self,
         parts: list[bytes | memoryview],
@@ -176,29 +207,51 @@ class Client:
     ) -> Answer:
         """Sends a message until it is answered or the time is up."""
         begun = time.monotonic()
+        self._poll(0.0)
+        if is_final(self._setback):
+            # Of an earlier connection: keys may have changed since.
+            self._reconnect(begun)
         self._liveness.restart(begun)
         self._liveness.ever_heard = False
-        self._socket.send_multipart(parts)
+        self._post(parts)
         while (now := time.monotonic()) - begun < self._timeout_s:
             advice = self._liveness.advice(now)
             if advice == "reconnect":
                 self._reconnect(now)
-                self._socket.send_multipart(parts)
+                self._post(parts)
             elif advice == "ping":
-                self._socket.send_multipart(pack(PingHeader()))
+                self._post(pack(PingHeader()))
             patience_s = min(self._liveness.next_s(now), begun + self._timeout_s - now)
-            if not self._socket.poll(max(1, round(1000 * patience_s))):
+            readable = self._poll(max(0.001, patience_s))
+            if self._setback is not None and is_final(self._setback):
+                raise self._setback
+            if not readable:
                 continue
             reply, payload = read_reply(self._socket.recv_multipart())
             self._liveness.heard(time.monotonic())
             answer = answers(reply, payload)
             if answer is not None:
                 return answer
+        setback = self._setback
         # An answer that comes too late must not be taken for that to the next request.
         self._reconnect(time.monotonic())
-        raise no_answer(self._endpoint, self._timeout_s, alive=self._liveness.ever_heard)
+        raise setback or no_answer(self._endpoint, self._timeout_s, alive=self._liveness.ever_heard)
+
+    def _post(self, parts: list[bytes | memoryview]) -> None:
+        # A connection that was refused takes nothing any more; why, the monitor tells.
+        with contextlib.suppress(zmq.Again):
+            self._socket.send_multipart(parts, flags=zmq.DONTWAIT)
+
+    def _poll(self, patience_s: float) -> bool:
+        """Whether there is an answer to read; sees how handshakes went meanwhile."""
+        ready = dict(self._poller.poll(round(1000 * patience_s)))
+        while self._monitor.poll(0):
+            self._setback = setback_of(
+                self._monitor.recv_multipart(), self._endpoint, encrypted=self._keys is not None
+            )
+        return self._socket in ready
 
     def _reconnect(self, now: float) -> None:
-        self._socket.close(linger=0)
+        self._close()
         self._socket = self._open()
         self._liveness.restart(now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -23,6 +24,7 @@ from edge_daemon.client.frames import (
     result_of,
 )
 from edge_daemon.errors import EdgeError, LinkError, MessageError
+from edge_daemon.keys import ClientKeys, is_final, secure_client, setback_of, unwatch, watch
 from edge_daemon.settings import Allocation
 from edge_daemon.wire import (
     AckLevel,
@@ -54,6 +56,11 @@ class AsyncClient:
         timeout_s: Longest wait for an answer, in seconds.
         heartbeat_s: Seconds between pings while waiting; three without an answer make a new
             connection.
+        keys: This camera's key directory, or what was loaded from it; `None`: plain text.
+
+    Raises:
+        KeysError: The keys are missing, malformed, or open to other users.
+        MessageError: The client id is malformed.
     """
 
     def __init__(
@@ -63,7 +70,9 @@ class AsyncClient:
         client_id: str,
         timeout_s: float = 60.0,
         heartbeat_s: float = 2.0,
+        keys: ClientKeys | str | os.PathLike[str] | None = None,
     ) -> None:
+        self._keys = ClientKeys.load(keys) if isinstance(keys, str | os.PathLike) else keys
         self._endpoint = endpoint
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
@@ -86,7 +95,7 @@ class AsyncClient:
         self._attendant.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._attendant
-        self._socket.close(linger=0)
+        self._close()
         self._context.term()
 
     async def send(
@@ -107,6 +116,8 @@ class AsyncClient:
 
         Raises:
             LinkError: No answer within `timeout_s`.
+            ForbiddenError: The daemon refused this camera's key, or that it speaks for this client.
+            KeysError: One side encrypts and the other does not.
             EdgeError: What the daemon answered, as its own type.
         """
         frame = self._frames.write(
@@ -127,28 +138,41 @@ class AsyncClient:
                 value=frame.sequence,
                 remedy="await the first call",
             )
+        if is_final(self._setback):
+            # Of an earlier connection: keys may have changed since.
+            self._attendant.cancel()  # it waits for a socket that is about to be closed
+            self._close()
+            self._socket = self._open()
+            self._attendant = asyncio.create_task(self._attend())
         if not self._pending:
             self._liveness.restart(time.monotonic())
             self._liveness.ever_heard = False
         answer: asyncio.Future[tuple[AnyReply, bytes]] = asyncio.get_running_loop().create_future()
         self._pending[frame.sequence] = _Pending(frame, answer)
+        # Not awaited alone: on a connection that was refused it would never be done.
+        sending = asyncio.ensure_future(self._socket.send_multipart(frame.parts))
         try:
-            await self._socket.send_multipart(frame.parts)
             reply, payload = await asyncio.wait_for(answer, self._timeout_s)
         except asyncio.TimeoutError:
-            raise no_answer(
+            raise self._setback or no_answer(
                 self._endpoint, self._timeout_s, alive=self._liveness.ever_heard
             ) from None
         finally:
+            sending.cancel()
             del self._pending[frame.sequence]
         return result_of(reply, payload)
 
     def _open(self) -> zmq.asyncio.Socket:
         socket = self._context.socket(zmq.DEALER)
         socket.set(zmq.LINGER, 0)
+        if self._keys is not None:
+            secure_client(socket, self._keys)
+        self._monitor = watch(socket)
+        self._setback: EdgeError | None = None
         try:
             socket.connect(self._endpoint)
         except zmq.ZMQError as mistake:
+            unwatch(socket, self._monitor)
             socket.close()
             self._context.term()
             raise LinkError(
@@ -156,7 +180,25 @@ class AsyncClient:
                 value=self._endpoint,
                 remedy="write tcp://ADDRESS:PORT or ipc:///PATH",
             ) from None
+        self._watcher = asyncio.create_task(self._watch(self._monitor))
         return socket
+
+    def _close(self) -> None:
+        self._watcher.cancel()
+        unwatch(self._socket, self._monitor)
+        self._socket.close(linger=0)
+
+    async def _watch(self, monitor: zmq.asyncio.Socket) -> None:
+        """Sees how the handshakes of one socket go; those who wait are told what is final."""
+        while True:
+            parts = await monitor.recv_multipart()
+            setback = setback_of(parts, self._endpoint, encrypted=self._keys is not None)
+            self._setback = setback
+            if setback is None or not is_final(setback):
+                continue
+            for waiting in self._pending.values():
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(setback)
 
     async def _attend(self) -> None:
         """Reads answers and keeps the connection alive, for as long as the client is open."""
@@ -197,7 +239,7 @@ class AsyncClient:
             waiting.answer.set_result((reply, payload))
 
     async def _reconnect(self, now: float) -> None:
-        self._socket.close(linger=0)
+        self._close()
         self._socket = self._open()
         self._liveness.restart(now)
         for waiting in list(self._pending.values()):

@@ -211,3 +211,35 @@ class StatusReply(Reply):
         description="of cameras with budgets: frames, within, mean_encodes, mean_share",
     )
     link: str = Field(description="the uplink: 'up' or 'down'")
+    links: list[dict[str, str | bool | int]] = Field(
+        default_factory=list[dict[str, "str | bool | int"]],
+        description="per upstream: transport, upstream, up, standby, reconnects",
+    )
+    spool: dict[str, int | float | str | None] = Field(
+        default_factory=dict[str, "int | float | str | None"],
+        description="bytes, limit_bytes, frames, oldest_age_s, directory (none: in memory)",
+    )
+    cameras: dict[str, dict[str, int]] = Field(
+        default_factory=dict[str, dict[str, int]],
+        description="of the 64 clients seen last: frames, source_bytes, envelope_bytes, dropped, "
+        "queued; of all others together as '(other)'",
+    )
+    latency_ms: dict[str, dict[str, float]] = Field(
+        default_factory=dict[str, dict[str, float]],
+        description="per stage, and 'frame' for the whole: p50, p95 and count, of the latest 512 "
+        "within 300 s",
+    )
+    drops: dict[str, int] = Field(
+        default_factory=dict[str, int],
+        description="frames that did not reach the cloud, by reason",
+    )
+    tiles: dict[str, int] = Field(
+        default_factory=dict[str, int], description="encoded and reused, since the start"
+    )
+    health: dict[str, str] = Field(
+        default_factory=dict[str, str], description="what is wrong, by check; empty: nothing"
+    )
+    temperatures_c: dict[str, float] = Field(
+        default_factory=dict[str, float],
+        description="the box's sensors by kind, in degrees Celsius",
+    )

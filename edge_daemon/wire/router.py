@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import zmq
 import zmq.asyncio
 
 from edge_daemon.errors import BindError
+from edge_daemon.keys import ANYONE, Peer, ServerKeys
 from edge_daemon.settings import check_bind
 
 _UNREAD_MESSAGES = 4
@@ -24,16 +25,43 @@ def hard_bound(max_payload_bytes: int) -> int:
     return max(2 * max_payload_bytes, _LEAST_HARD_BOUND)
 
 
+class Incoming(NamedTuple):
+    """A message that arrived.
+
+    Attributes:
+        route: To which an answer goes.
+        parts: Without the route.
+        key: The public key that the connection proved, in Z85; `None` without encryption.
+    """
+
+    route: bytes
+    parts: list[bytes]
+    key: str | None
+
+
 def bind_router(
-    context: zmq.asyncio.Context, endpoint: str, *, allow_insecure: bool, max_payload_bytes: int
+    context: zmq.asyncio.Context,
+    endpoint: str,
+    *,
+    allow_insecure: bool,
+    max_payload_bytes: int,
+    keys: ServerKeys | None = None,
 ) -> tuple[zmq.asyncio.Socket, str]:
     """A bound ROUTER, and the endpoint it really listens on (a port of `*` is chosen here).
+
+    Args:
+        context: In which it is made; with keys, no other socket of it may have any.
+        endpoint: Where it listens.
+        allow_insecure: Plain text is fine on any address.
+        max_payload_bytes: Largest payload that is not answered with an error.
+        keys: Only their peers can connect, and all is encrypted; needs a running event loop. Close
+            them after the socket and before the context.
 
     Raises:
         SettingsError: The endpoint is malformed, or open to the network without permission.
         BindError: It cannot be listened on.
     """
-    check_bind(endpoint, allow_insecure=allow_insecure)
+    check_bind(endpoint, allow_insecure=allow_insecure, encrypted=keys is not None)
     socket = context.socket(zmq.ROUTER)
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.MAXMSGSIZE, hard_bound(max_payload_bytes))
@@ -52,10 +80,14 @@ def bind_router(
         socket.set(option, seconds_or_count)
     if "[" in endpoint:
         socket.set(zmq.IPV6, 1)
+    if keys is not None:
+        keys.secure(context, socket)
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as mistake:
         socket.close()
+        if keys is not None:
+            keys.close()
         raise BindError(
             f"cannot listen there: {mistake}",
             value=endpoint,
@@ -63,6 +95,26 @@ def bind_router(
         ) from None
     bound = cast("bytes", socket.get(zmq.LAST_ENDPOINT))
     return socket, bound.rstrip(b"\0").decode("utf-8")
+
+
+async def receive(socket: zmq.asyncio.Socket) -> Incoming:
+    """The next message of a ROUTER, and whose key its connection proved."""
+    frames = await socket.recv_multipart(copy=False)
+    route, *parts = [frame.bytes for frame in frames]
+    try:
+        key = str(frames[0].get("User-Id"))
+    except zmq.ZMQError:
+        key = None  # nobody was asked for a key
+    return Incoming(route, parts, key or None)
+
+
+def sender_of(incoming: Incoming, keys: ServerKeys | None) -> Peer:
+    """Who sent a message; `ANYONE` where no keys are asked for.
+
+    Raises:
+        ForbiddenError: The sender's key was revoked since it connected.
+    """
+    return ANYONE if keys is None else keys.peer(incoming.key)
 
 
 async def send_to(
