@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import zmq.asyncio
 from pydantic import BaseModel
 
+from edge_daemon.cloud.credit import Credit
 from edge_daemon.cloud.keeping import Keeper
+from edge_daemon.cloud.order import Order
 from edge_daemon.codecs import close_codecs, configure_codecs
 from edge_daemon.errors import (
     BusyError,
@@ -18,8 +21,10 @@ from edge_daemon.errors import (
     InternalError,
     Verbatim,
 )
+from edge_daemon.keys import ServerKeys
 from edge_daemon.lifecycle import EXIT_CLEAN, EXIT_DEFECT, StopRequest
 from edge_daemon.settings import Settings
+from edge_daemon.systemd import Notifier, Watchdog, watchdog_period_s
 from edge_daemon.wire import (
     UPLINK_REQUESTS,
     AckHeader,
@@ -32,14 +37,14 @@ from edge_daemon.wire import (
     pack,
     read_request,
 )
-from edge_daemon.wire.router import bind_router, send_to
+from edge_daemon.wire.router import bind_router, receive, send_to, sender_of
 
 _log = logging.getLogger(__name__)
 
 _MOST_IN_WORK = 64
 
 
-def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> int:
+def run_receiver(settings: Settings, *, ready: Callable[[str], None] | None = None) -> int:
     """Runs a receiver until SIGTERM or SIGINT.
 
     Args:
@@ -52,6 +57,7 @@ def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> in
     Raises:
         SettingsError: The endpoint is malformed, or open to the network without permission.
         BindError: The endpoint cannot be listened on.
+        KeysError: The keys are missing, malformed, or open to other users.
         StorageError: The directory cannot be used.
     """
     configure_codecs(settings)
@@ -68,13 +74,18 @@ class Receiver:
         # Whom to answer about each envelope in work: a sender that lost its connection comes back
         # with another route, and asks again.
         self._in_work: dict[Key, set[bytes]] = {}
+        self._credit = Credit(_MOST_IN_WORK)
+        self._order = Order()
+        self._keys: ServerKeys | None = None
         self._workers: set[asyncio.Task[None]] = set()
+        self._notifier = Notifier.from_environment()
         self.stop = StopRequest()
 
     async def serve(self, ready: Callable[[str], None] | None = None) -> int:
         """Starts up, works until asked to stop, and shuts down."""
         self.stop.on_signals()
         endpoint = await self.startup()
+        self._notifier.ready(f"takes envelopes on {endpoint}")
         if ready is not None:
             ready(endpoint)
         whole = await self.main_loop()
@@ -83,6 +94,8 @@ class Receiver:
 
     async def startup(self) -> str:
         """Opens the store and the socket; returns the endpoint."""
+        if self._settings.keys is not None:
+            self._keys = ServerKeys.load(self._settings.keys, "edge-cloud")
         self._keeper = Keeper(self._all)
         self._context = zmq.asyncio.Context()
         try:
@@ -91,13 +104,18 @@ class Receiver:
                 self._settings.bind,
                 allow_insecure=self._settings.allow_insecure_bind,
                 max_payload_bytes=self._limits.max_payload_bytes,
+                keys=self._keys,
             )
         except EdgeError:
             self._context.term()
             self._keeper.close()
             raise
         self._threads = ThreadPoolExecutor(self._settings.threads, "cloud")
-        self._reader = asyncio.create_task(self._read(), name="cloud-reader")
+        self._vital = [asyncio.create_task(self._read(), name="cloud-reader")]
+        period_s = watchdog_period_s()
+        self._watchdog = Watchdog(self._notifier, self._hung, period_s or 1.0)
+        if period_s is not None:
+            self._vital.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
         _log.info(
             "event=ready bind=%s directory=%s remembered=%d",
             endpoint,
@@ -108,31 +126,41 @@ class Receiver:
 
     async def main_loop(self) -> bool:
         """Works until asked to stop; False if it could not go on."""
-        return await self.stop.wait_beside(self._reader)
+        return await self.stop.wait_beside(*self._vital)
 
     async def shutdown(self) -> None:
         """Finishes and acknowledges what is in work, and takes nothing new."""
-        self._reader.cancel()
-        await asyncio.gather(self._reader, *self._workers, return_exceptions=True)
+        self._watchdog.stopping()
+        self._notifier.stopping("finishes what is in work")
+        for task in self._vital:
+            task.cancel()
+        await asyncio.gather(*self._vital, *self._workers, return_exceptions=True)
         self._threads.shutdown()
         close_codecs()
         # The acknowledgements just sent still have to leave.
         self._socket.close(linger=1000)
+        if self._keys is not None:
+            self._keys.close()
         self._context.term()
         self._keeper.close()
+        self._notifier.close()
         _log.info("event=stopped")
 
     async def _read(self) -> None:
         while True:
-            route, *parts = await self._socket.recv_multipart()
+            incoming = await receive(self._socket)
+            route, parts = incoming.route, incoming.parts
             try:
+                peer = sender_of(incoming, self._keys)
                 header, payload = read_request(
                     parts, UPLINK_REQUESTS, max_header_bytes=self._limits.max_header_bytes
                 )
                 if isinstance(header, EnvelopeNotice):
+                    peer.check_client(header.client)
+                    self._credit.sent(route, time.monotonic())
                     self._take(route, (header.client, header.sequence), payload)
                 else:
-                    await self._answer(route, PongHeader())
+                    await self._answer(route, PongHeader(credit=self._credit_of(route)))
             except EdgeError as error:
                 _log.warning("event=refused error=%r", str(error))
                 address = glimpse_address(parts[0] if parts else b"")
@@ -142,24 +170,25 @@ class Receiver:
         if key in self._in_work:
             self._in_work[key].add(route)
             return
-        if len(self._in_work) >= _MOST_IN_WORK:
-            raise BusyError(
-                "too many envelopes in work",
-                value=len(self._in_work),
-                remedy="send it again later",
-                retry_after_s=1.0,
-            )
+        with self._order.watching(key, time.monotonic):
+            self._order.check(key, time.monotonic())
+            if len(self._in_work) >= _MOST_IN_WORK:
+                raise BusyError(
+                    "too many envelopes in work",
+                    value=len(self._in_work),
+                    remedy="send it again later",
+                    retry_after_s=1.0,
+                )
         self._in_work[key] = {route}
         worker = asyncio.create_task(self._work(key, payload))
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
 
     async def _work(self, key: Key, payload: bytes) -> None:
-        loop = asyncio.get_running_loop()
         client, sequence = key
         answer: BaseModel
         try:
-            duplicate = await loop.run_in_executor(self._threads, self._keeper.keep, payload, key)
+            duplicate = await self._keep(key, payload)
             answer = AckHeader(client=client, sequence=sequence, duplicate=duplicate)
         except EdgeError as error:
             _log.warning("event=refused client=%s sequence=%d error=%r", *key, str(error))
@@ -168,7 +197,29 @@ class Receiver:
             _log.exception("event=defect client=%s sequence=%d", *key)
             answer = error_header(_defect(mistake), Address(client, sequence))
         for route in self._in_work.pop(key):
+            if isinstance(answer, AckHeader):
+                answer = answer.model_copy(update={"credit": self._credit_of(route)})
             await self._answer(route, answer)
+
+    async def _keep(self, key: Key, payload: bytes) -> bool:
+        """In its turn, in a thread; whether it was here already."""
+        before = self._order.line_up(key)
+        if before is not None:
+            await asyncio.wait({before})
+        with self._order.watching(key, time.monotonic):
+            self._order.check(key, time.monotonic())
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._keeper.keep, payload, key)
+
+    async def _hung(self) -> list[str]:
+        """Whether the threads still work: a free one answers; a busy one has not been for long."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, time.monotonic)
+        return []
+
+    def _credit_of(self, route: bytes) -> int:
+        own = sum(route in routes for routes in self._in_work.values())
+        return self._credit.of(route, own, len(self._in_work), time.monotonic())
 
     async def _answer(self, route: bytes, header: BaseModel) -> None:
         if not await send_to(self._socket, route, pack(header)):
