@@ -3,6 +3,8 @@
 `prompt` distils what to look for, `tiling` cuts the scoring canvas, `relevance` turns similarities
 into relevance, `allocation` relevance into sigma, `smoothing` sigma into pixels; `assembly` is all
 of that behind one call, `report` the account of it and `heatmap` that account as a picture.
+`repeats` spares a camera's unchanged tiles the encoder, `silence` tells how much of what matters
+changed since its last frame that was sent; `signature` is what both compare.
 """
 
 from edge_daemon.prefilter.assembly import Prefilter

@@ -19,22 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.errors import BadPixelsError
-from edge_daemon.prefilter.plan import Plan, Scores, Spending
+from edge_daemon.prefilter.plan import Plan, Scores, Spending, Watched
 from edge_daemon.prefilter.prompt import Distilled, check_prompt, distil
 from edge_daemon.prefilter.regions import boxes_of, veil
 from edge_daemon.prefilter.relevance import block_relevance, tile_relevance
+from edge_daemon.prefilter.repeats import TileMemory
 from edge_daemon.prefilter.report import Report, make_report
-from edge_daemon.prefilter.smoothing import (
-    Smoothed,
-    smooth_blocks,
-    spend,
-    untouched,
-    whole_share,
-)
+from edge_daemon.prefilter.signature import picture_signature, tile_signature
+from edge_daemon.prefilter.silence import SentFrames
+from edge_daemon.prefilter.smoothing import smooth_picture, untouched, whole_share
 from edge_daemon.prefilter.tagger import make_tagger
-from edge_daemon.prefilter.tiling import cut_tiles, default_grid, make_canvas, reference_grid
+from edge_daemon.prefilter.tiling import no_tiles, tile
 from edge_daemon.prefilter.worth import doubts_before, first_rule, with_whole_scene
-from edge_daemon.settings import PrefilterSettings, PromptSettings
+from edge_daemon.settings import PrefilterSettings, PromptSettings, VideoSettings
 from models import Bundle, load_bundle
 
 _REMEMBERED: Final = 256
@@ -48,6 +45,8 @@ class Prefilter:
         bundle: A loaded bundle.
         settings: How relevance is found and spent; default `PrefilterSettings()`.
         prompt_settings: How prompts are distilled; default `PromptSettings()`.
+        video: What is reused between the frames of a camera; default `VideoSettings()`. Pictures
+            of no camera are never compared.
 
     Raises:
         SettingsError: The tagger is not installed, or the settings contradict the bundle.
@@ -62,10 +61,14 @@ class Prefilter:
         bundle: Bundle,
         settings: PrefilterSettings | None = None,
         prompt_settings: PromptSettings | None = None,
+        video: VideoSettings | None = None,
     ) -> None:
         self.bundle = bundle
         self.settings = settings or PrefilterSettings()
         self.prompt_settings = prompt_settings or PromptSettings()
+        self._reuse = (video or VideoSettings()).reuse
+        self._tiles = TileMemory(video or VideoSettings())
+        self._sent = SentFrames(video or VideoSettings())
         self._tagger = make_tagger(self.prompt_settings.tagger)
         self._distilled = lru_cache(maxsize=_REMEMBERED)(self._distil)
         # A contradiction should stop the start, not the first picture.
@@ -77,6 +80,7 @@ class Prefilter:
         bundle: str | Path,
         settings: PrefilterSettings | None = None,
         prompt_settings: PromptSettings | None = None,
+        video: VideoSettings | None = None,
         *,
         threads: int | None = None,
     ) -> Prefilter:
@@ -86,13 +90,14 @@ class Prefilter:
             bundle: The name of a packaged bundle, or the path of one.
             settings: See the class.
             prompt_settings: See the class.
+            video: See the class.
             threads: Threads of the encoders; `None` leaves the choice to the bundle's loader.
 
         Raises:
             models.BundleError: The bundle is missing, damaged or mismatched.
             SettingsError: See the class.
         """
-        return cls(load_bundle(bundle, threads=threads), settings, prompt_settings)
+        return cls(load_bundle(bundle, threads=threads), settings, prompt_settings, video)
 
     def __call__(
         self,
@@ -135,11 +140,15 @@ class Prefilter:
         *,
         takes_map: bool = False,
         link_idle: bool = False,
+        camera: str | None = None,
+        watch: str | None = None,
     ) -> Plan:
         """Distil the prompts and cut the tiles.
 
         Arguments and errors are those of `__call__`, and `link_idle`: nothing waits for the bytes
-        that filtering would save.
+        that filtering would save; `camera`: whose picture it is, so that tiles which did not change
+        since an earlier one need not be encoded again; `watch`: what `changed` shall compare beside
+        prompts, settings and size, such as the codec, or `None` if it will not be asked.
         """
         _check_image(image)
         settings = settings or self.settings
@@ -156,23 +165,26 @@ class Prefilter:
             doubts_before(height * width, distilled, spending, link_idle=link_idle) if texts else ()
         )
         skipped = first_rule(doubts, spending)
-        side = self.bundle.tile_size
-        grid = None
-        tiles = np.empty((0, side, side, 3), np.uint8)
+        texts = texts if skipped is None else ()
         with _timed(timings, "canvas"):
-            if texts and skipped is None:
-                released = settings.mode == "reference"
-                if released:
-                    grid = reference_grid(width, height, tile_size=side)
-                else:
-                    grid = default_grid(width, height, budget=settings.tile_budget, tile_size=side)
-                veiled = veil(image, boxes_of(spending.mask, height, width))
-                tiles = cut_tiles(make_canvas(veiled, grid, cubic=released), grid)
-        if grid is None:
-            texts = ()
-        return Plan(
-            width, height, distilled, texts, grid, tiles, spending, timings, doubts, skipped
+            image = veil(image, boxes_of(spending.mask, height, width))
+            if texts:
+                grid, tiles = tile(image, settings, self.bundle.tile_size)
+            else:
+                grid, tiles = None, no_tiles(self.bundle.tile_size)
+        plan = Plan(
+            width, height, distilled, texts, grid, tiles, spending, timings, doubts, skipped, camera
         )
+        return plan if camera is None else self._comparable(plan, image, watch)
+
+    def _comparable(self, plan: Plan, veiled: NDArray[np.uint8], watch: str | None) -> Plan:
+        """The plan of a camera's picture, with what it is compared by."""
+        with _timed(plan.timings_ms, "compare"):
+            # Reference mode is there to be compared with a publication that computes everything.
+            reusable = self._reuse and plan.texts and plan.spending.mode == "default"
+            signature = tile_signature(plan.tiles) if reusable else None
+            watched = None if watch is None else Watched(picture_signature(veiled), watch)
+        return replace(plan, signature=signature, watched=watched)
 
     def score(self, plans: Sequence[Plan]) -> list[Scores]:
         """Score the tiles of several pictures in one call of the image encoder.
@@ -185,16 +197,39 @@ class Prefilter:
             return [Scores(np.empty((0, 0), np.float32), 0.0) for _ in plans]
         started = time.perf_counter()
         embedded = dict(zip(texts, self.bundle.encode_texts(texts), strict=True))
-        tiles = self.bundle.encode_tiles(np.concatenate([plan.tiles for plan in plans]))
+        batch = self._tiles.begin(plans)
+        found = self._tiles.finish(batch, self.bundle.encode_tiles(batch.tiles()))
         encode_ms = (time.perf_counter() - started) * 1e3
         scores: list[Scores] = []
-        for plan in plans:
-            own, tiles = tiles[: len(plan.tiles)], tiles[len(plan.tiles) :]
-            values = np.zeros((len(plan.texts), len(own)), np.float32)
+        for plan, own in zip(plans, found, strict=True):
+            values = np.zeros((len(plan.texts), len(own.embeddings)), np.float32)
             for row, text in zip(values, plan.texts, strict=True):
-                row[:] = own @ embedded[text]
-            scores.append(Scores(values, encode_ms))
+                row[:] = own.embeddings @ embedded[text]
+            scores.append(Scores(values, encode_ms, own.encoded))
         return scores
+
+    def retune(
+        self, settings: PrefilterSettings, prompt_settings: PromptSettings, video: VideoSettings
+    ) -> None:
+        """From now on, new plans follow these. Not the tagger, nor what memory is sized by."""
+        self.settings, self.prompt_settings = settings, prompt_settings
+        self._tiles.levels = self._sent.levels = video.change_levels
+
+    def hits(self) -> dict[str, int]:
+        """See `TileMemory.hits`."""
+        return self._tiles.hits()
+
+    def changed(self, plan: Plan, scores: Scores) -> float:
+        """See `SentFrames.changed`."""
+        return self._sent.changed(plan, scores)
+
+    def sent(self, plan: Plan, scores: Scores) -> None:
+        """See `SentFrames.sent`."""
+        self._sent.sent(plan, scores)
+
+    def silence_s(self, camera: str) -> float:
+        """See `SentFrames.silence_s`."""
+        return self._sent.silence_s(camera)
 
     def smooth(
         self, image: NDArray[np.uint8], plan: Plan, scores: Scores, *, strength: float = 1.0
@@ -234,7 +269,7 @@ class Prefilter:
                 relevance = tile_relevance(scores.values, plan.spending.sharpness)
                 blocks = block_relevance(relevance, plan.grid).max(axis=0)
                 plan = with_whole_scene(plan, whole_share(blocks))
-                smoothed = _smoothed(veiled, blocks, plan)
+                smoothed = smooth_picture(veiled, blocks, plan)
         report = make_report(plan, scores, relevance, smoothed, self.bundle.manifest, timings)
         return smoothed.pixels, report
 
@@ -245,14 +280,6 @@ class Prefilter:
             token_count=self.bundle.token_count,
             token_budget=self.bundle.token_budget,
         )
-
-
-def _smoothed(veiled: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
-    if plan.skipped is not None:
-        return untouched(veiled, plan)
-    if plan.spending.mode == "reference":
-        return smooth_blocks(veiled, blocks, plan)
-    return spend(veiled, blocks, plan)
 
 
 def _check_image(image: NDArray[np.uint8]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter.allocation import Mapping
 from edge_daemon.prefilter.prompt import Distilled
+from edge_daemon.prefilter.signature import Signature
 from edge_daemon.prefilter.tiling import TileGrid
 from edge_daemon.quantiser import MAX_OFFSET
 from edge_daemon.settings import Allocation, PrefilterSettings, Region, SkipRule
@@ -104,6 +105,16 @@ class Spending:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """A picture that is to be compared with the last of its camera that was sent."""
+
+    signature: Signature
+    """Of the whole picture."""
+    under: str
+    """What else must be the same, in the caller's words."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """One picture, ready for the encoder. Holds its tiles, but not the picture itself."""
 
@@ -126,6 +137,16 @@ class Plan:
     """Why filtering may not pay, as far as that is known before scoring."""
     skipped: SkipRule | None = None
     """The doubt for which the operator wants the picture left as it is, if any."""
+    camera: str | None = None
+    """Whose memory the picture belongs to."""
+    signature: Signature | None = None
+    """Of the tiles; `None` if no tile may be reused."""
+    watched: Watched | None = None
+    """`None` if nobody asks how much changed."""
+
+    def lean(self) -> Plan:
+        """The same without its tiles, which nobody needs once they are scored: 150 kB each."""
+        return replace(self, tiles=np.empty((0, *self.tiles.shape[1:]), np.uint8))
 
 
 @dataclass(frozen=True)
@@ -136,3 +157,8 @@ class Scores:
     """float32 (texts, tiles), -1..1."""
     encode_ms: float
     """Duration of the encoder calls, shared with the other plans that were scored together."""
+    encoded: int = 0
+    """Tiles that the encoder was run for; the embeddings of the others were remembered."""
+    changed_share: float | None = None
+    """How much of what is relevant changed since the last frame that was sent, 0..1, for the
+    report; whoever asks `Prefilter.changed` puts it there."""

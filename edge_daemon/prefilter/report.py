@@ -88,8 +88,17 @@ class Report:
     skipped: str | None
     """The doubt for which the picture was left as it is, by rule; `None`: it was filtered."""
     timings_ms: dict[str, float]
-    """Wall-clock milliseconds per stage: distil, canvas, encode, smooth; without filtering only
-    the first two. `encode` is the whole encoder call, shared with the other frames of its batch."""
+    """Wall-clock milliseconds per stage: distil, canvas, compare (for cameras), encode, smooth;
+    without filtering without the last two. `encode` is the whole encoder call, shared with the
+    other frames of its batch."""
+    tiles_encoded: int
+    """Tiles that the encoder was run for."""
+    tiles_reused: int
+    """Tiles that did not change since an earlier frame of the camera: their embeddings were
+    remembered."""
+    changed_share: float | None
+    """How much of what is relevant changed since the camera's last frame that was sent, 0..1;
+    `None` if nobody asked."""
     relevance_map: NDArray[np.float32] = field(repr=False, compare=False)
     """(block rows, block columns), maximum over the prompts; (1, 1) of ones without filtering."""
     sigma_map: NDArray[np.float32] = field(repr=False, compare=False)
@@ -143,6 +152,9 @@ class Report:
             },
             "doubts": list(self.doubts),
             "skipped": self.skipped,
+            "tiles_encoded": self.tiles_encoded,
+            "tiles_reused": self.tiles_reused,
+            "changed_share": None if self.changed_share is None else round(self.changed_share, 4),
             "timings_ms": {stage: round(spent, 3) for stage, spent in self.timings_ms.items()},
         }
 
@@ -204,6 +216,9 @@ def make_report(
         doubts=plan.doubts,
         skipped=plan.skipped,
         timings_ms=timings_ms,
+        tiles_encoded=scores.encoded,
+        tiles_reused=scores.values.shape[1] - scores.encoded,
+        changed_share=scores.changed_share,
         relevance_map=smoothed.relevance_map,
         sigma_map=smoothed.sigma_map,
         offsets=smoothed.offsets,

@@ -58,6 +58,21 @@ def whole_share(blocks: NDArray[np.float64]) -> float:
     return float(np.mean(finer_relevance(blocks) >= _RELEVANT))
 
 
+def smooth_picture(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
+    """A picture that was scored: filtered in the plan's mode, or as it is, by rule.
+
+    Args:
+        image: uint8 (H, W, 3), masked regions veiled already; not written to.
+        blocks: Relevance, float64 (block rows, block columns).
+        plan: Of the picture.
+    """
+    if plan.skipped is not None:
+        return untouched(image, plan)
+    if plan.spending.mode == "reference":
+        return smooth_blocks(image, blocks, plan)
+    return spend(image, blocks, plan)
+
+
 def spend(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
     """Default mode: smoothed source pixels, offsets for the codec, or both."""
     spending = plan.spending

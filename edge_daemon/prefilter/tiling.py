@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.errors import UnsupportedError
+from edge_daemon.settings import PrefilterSettings
 
 REFERENCE_STRIDES: Final = (4, 2, 1)
 """Strides of the reference mode, as divisors of the tile size: 56, 112 and 224 px."""
@@ -199,3 +200,25 @@ def cut_tiles(canvas: NDArray[np.uint8], grid: TileGrid) -> NDArray[np.uint8]:
     return np.stack(
         [canvas[y : y + side, x : x + side] for y in grid.tops for x in grid.lefts], axis=0
     )
+
+
+def tile(
+    image: NDArray[np.uint8], settings: PrefilterSettings, tile_size: int
+) -> tuple[TileGrid, NDArray[np.uint8]]:
+    """The grid that the settings ask for and the tiles of an image, as `cut_tiles` cuts them.
+
+    Raises:
+        UnsupportedError: See `reference_grid`.
+    """
+    height, width = image.shape[:2]
+    released = settings.mode == "reference"
+    if released:
+        grid = reference_grid(width, height, tile_size=tile_size)
+    else:
+        grid = default_grid(width, height, budget=settings.tile_budget, tile_size=tile_size)
+    return grid, cut_tiles(make_canvas(image, grid, cubic=released), grid)
+
+
+def no_tiles(tile_size: int) -> NDArray[np.uint8]:
+    """Of a picture that is not scored: uint8 (0, tile_size, tile_size, 3)."""
+    return np.empty((0, tile_size, tile_size, 3), np.uint8)
