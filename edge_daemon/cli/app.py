@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -10,8 +9,13 @@ from typing import Annotated
 import typer
 
 from edge_daemon.cli import codecs, demo, pictures, services
+from edge_daemon.cli.keys import keys
+from edge_daemon.cli.status import status
 from edge_daemon.cli.terminal import errors
+from edge_daemon.cli.top import top
 from edge_daemon.errors import EdgeError
+from edge_daemon.settings import LogSettings
+from edge_daemon.telemetry import set_up_log
 from models import BundleError
 
 app = typer.Typer(
@@ -28,8 +32,8 @@ about is untouched** and the rest is cheap to code. Any codec, any model, no ret
 
 **One picture, no daemon:** `filter`, `decode`, `explain`.
 
-**The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`,
-`check-config`.
+**The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`, `top`,
+`check-config`; who may talk: `keys`.
 
 **What works here:** `codecs`.
 
@@ -45,7 +49,9 @@ app.command("explain")(pictures.explain)
 app.command("serve")(services.serve)
 app.command("cloud")(services.cloud)
 app.command("send")(services.send)
-app.command("status")(services.status)
+app.command("status")(status)
+app.command("top")(top)
+app.add_typer(keys, name="keys")
 app.command("codecs")(codecs.codecs)
 app.command("check-config")(services.check_config)
 app.command("demo")(demo.demo)
@@ -67,11 +73,7 @@ def _options(  # pyright: ignore[reportUnusedFunction]
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    set_up_log(LogSettings(), verbose=verbose)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from edge_daemon.codecs import Codec
 from edge_daemon.errors import SettingsError
-from edge_daemon.pictures import Picture
+from edge_daemon.pictures import Picture, PictureLimits
 from edge_daemon.service import load_prefilter
 from edge_daemon.service.job import Job
 from edge_daemon.service.sealing import sealed
@@ -62,7 +62,17 @@ def as_job(
         client="cli", sequence=0, prompt=prompt, codec=config, budget_bytes=budget_bytes
     )
     now = time.monotonic()
-    return Job(header, b"", payload_bytes, codec, now, now + _PATIENCE_S, pixels=picture.pixels)
+    return Job(
+        header,
+        b"",
+        payload_bytes,
+        codec,
+        now,
+        now + _PATIENCE_S,
+        PictureLimits(),
+        asked=config,
+        pixels=picture.pixels,
+    )
 
 
 def encoded(job: Job, settings: Settings, *, sealing: bool) -> tuple[Shaped, bytes]:

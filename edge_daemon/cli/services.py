@@ -1,4 +1,4 @@
-"""Commands around the daemon: `serve`, `cloud`, `send`, `status`, `check-config`."""
+"""Commands around the daemon: `serve`, `cloud`, `send`, `check-config`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edge_daemon import cloud as receiver
 from edge_daemon import service
 from edge_daemon.camera import Shot, files_of, frames_of, is_live
+from edge_daemon.cli.endpoint import ConnectOption, connectable
 from edge_daemon.cli.options import (
     AllocationOption,
     BudgetOption,
@@ -26,27 +27,27 @@ from edge_daemon.cli.options import (
     codec_config,
     settings_with,
 )
-from edge_daemon.cli.terminal import console, errors, facts, rate
+from edge_daemon.cli.terminal import console, errors, rate
 from edge_daemon.client import Client, Result
 from edge_daemon.config import load_settings
 from edge_daemon.errors import EdgeError
 from edge_daemon.settings import Settings
-
-ConnectOption = Annotated[
-    str | None,
-    typer.Option(help="The daemon's ZeroMQ endpoint; that of the settings unless given."),
-]
+from edge_daemon.telemetry import set_up_log
 
 
-def serve(config: ConfigOption = None) -> None:
+def serve(context: typer.Context, config: ConfigOption = None) -> None:
     """Run the daemon until SIGTERM or Ctrl-C; a second signal stops it at once.
 
-    It answers cameras on `front.bind` and forwards to `uplink.connect`. See `configs/default.toml`.
+    It answers cameras on `front.bind` and forwards to the cloud. SIGHUP reads the settings anew.
+    See `configs/default.toml`.
     """
-    raise typer.Exit(service.run(settings_with(config)))
+    settings = settings_with(config)
+    _set_up_log(context, settings)
+    raise typer.Exit(service.run(settings, load=lambda: settings_with(config)))
 
 
 def cloud(
+    context: typer.Context,
     config: ConfigOption = None,
     bind: Annotated[str | None, typer.Option(help="ZeroMQ endpoint to listen on.")] = None,
     directory: Annotated[
@@ -56,8 +57,13 @@ def cloud(
     """Run the receiver: check, decode to PNG, log one JSON line a frame, acknowledge."""
     settings = settings_with(config)
     changes = {"bind": bind, "directory": None if directory is None else str(directory)}
+    _set_up_log(context, settings)
     chosen = settings.cloud.model_copy(update={k: v for k, v in changes.items() if v is not None})
     raise typer.Exit(receiver.run(settings.model_copy(update={"cloud": chosen})))
+
+
+def _set_up_log(context: typer.Context, settings: Settings) -> None:
+    set_up_log(settings.log, verbose=bool(context.find_root().params.get("verbose")))
 
 
 def send(
@@ -80,8 +86,8 @@ def send(
         str, typer.Option(help="Names this camera; (client, sequence) identifies a frame.")
     ] = f"camera-{os.getpid()}",
     ack: Annotated[
-        Literal["accepted", "delivered"],
-        typer.Option(help="`accepted` by the daemon, or `delivered` to the cloud."),
+        Literal["accepted", "spooled", "delivered"],
+        typer.Option(help="`accepted` by the daemon, `spooled` on its disk, or `delivered`."),
     ] = "accepted",
     interval: Annotated[
         float, typer.Option(min=0.0, help="Seconds from one frame to the next.")
@@ -106,7 +112,7 @@ def send(
     )
     shots, total = _shots(sources, count)
     failures, notice = 0, ""
-    endpoint = connect or _connectable(settings.front.bind)
+    endpoint = connect or connectable(settings.front.bind)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         Client(endpoint, client_id=client_id, timeout_s=timeout) as client,
@@ -173,29 +179,6 @@ def _fitted(result: Result) -> str:
     )
 
 
-def status(config: ConfigOption = None, connect: ConnectOption = None) -> None:
-    """Ask a running daemon how it is: queues, counters, bundle, codecs, the link to the cloud."""
-    endpoint = connect or _connectable(settings_with(config).front.bind)
-    with Client(endpoint, client_id=f"status-{os.getpid()}", timeout_s=5.0) as client:
-        reply = client.status()
-    rows = {
-        "version": reply.daemon_version,
-        "up": f"{reply.uptime_s:.0f} s",
-        "link to the cloud": reply.link,
-        "bundle": json.dumps(reply.bundle),
-        "codecs": ", ".join(reply.codecs),
-        "codecs that cannot": "; ".join(
-            f"{codec_id}: {why}" for codec_id, why in reply.codec_problems.items()
-        )
-        or "none",
-        **{f"budget of {camera}": _account(facts) for camera, facts in reply.budgets.items()},
-        "queues (frames)": _pairs(reply.queues),
-        "counters (since start)": _pairs(reply.counters),
-        "limits": _pairs(reply.limits),
-    }
-    console.print(facts(endpoint, rows))
-
-
 def check_config(
     file: Annotated[Path, typer.Argument(help="A settings file (TOML).")],
 ) -> None:
@@ -203,23 +186,3 @@ def check_config(
     settings: Settings = load_settings(file)
     service.check(settings)
     console.print(f"{file}: good")
-
-
-def _account(facts: dict[str, float | None]) -> str:
-    share = facts.get("mean_share")
-    used = "" if share is None else f", {100 * share:.1f} % of it used"
-    return (
-        f"{facts['within']:.0f} of {facts['frames']:.0f} frames within it{used}, "
-        f"{facts['mean_encodes']} encodes per frame"
-    )
-
-
-def _pairs(values: dict[str, int]) -> str:
-    return ", ".join(f"{name} {value:,}" for name, value in values.items()) or "none"
-
-
-def _connectable(bind: str) -> str:
-    """The endpoint to connect to for one that is bound: a wildcard address is this machine."""
-    return bind.replace("tcp://*:", "tcp://127.0.0.1:").replace(
-        "tcp://0.0.0.0:", "tcp://127.0.0.1:"
-    )
