@@ -1,4 +1,4 @@
-"""How a long-running process of ours is told to stop, and how it ends."""
+"""How a long-running process of ours is told to stop or to reload, and how it ends."""
 
 from __future__ import annotations
 
@@ -64,3 +64,23 @@ class StopRequest:
             os._exit(EXIT_FORCED)
         _log.info("event=stop_asked signal=%s hint=%r", number.name, "once more ends it at once")
         self._asked.set()
+
+
+class ReloadRequest:
+    """SIGHUP asks for the settings to be read anew; asking again while that happens counts once."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+
+    def on_signal(self) -> None:
+        """Listens to the signal; call it in the main thread, inside the event loop."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.ask)
+
+    def ask(self) -> None:
+        """Asks for a reload."""
+        self._asked.set()
+
+    async def wait(self) -> None:
+        """Waits until somebody asks; who asks from now on asks for another one."""
+        await self._asked.wait()
+        self._asked.clear()

@@ -50,6 +50,12 @@ class CameraSettings(Strict):
         description="a frame is not sent when less of what is relevant changed since the last that "
         "was, as a share 0..1; 0: every frame is sent",
     )
+    max_silence_s: float = Field(
+        default=60.0,
+        gt=0.0,
+        le=86_400.0,
+        description="with min_change: a frame is sent at least this often, in seconds",
+    )
 
 
 def rules_of(client: str, cameras: tuple[CameraSettings, ...]) -> CameraSettings:

@@ -16,11 +16,15 @@ class VideoSettings(Strict):
         default=True, description="a tile that did not change keeps its embedding (default mode)"
     )
     change_levels: Annotated[float, Field(gt=0.0, le=255.0)] = Field(
-        default=4.0,
-        description="grey levels by which a patch of a tile must differ to count as changed",
+        default=3.0,
+        description="grey levels by which a patch must differ to count as changed: in colour (root "
+        "mean square over its quarters), or by twice as many in texture",
     )
     cameras: int = Field(
-        default=256, ge=1, le=100_000, description="clients whose last tiles are remembered"
+        default=256,
+        ge=1,
+        le=100_000,
+        description="clients whose last tiles and last sent frame are remembered",
     )
 
 

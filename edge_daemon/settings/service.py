@@ -101,12 +101,13 @@ class StageSettings(Strict):
     )
 
 
-def check_bind(endpoint: str, *, allow_insecure: bool) -> None:
-    """Refuse to listen on a non-loopback address by accident.
+def check_bind(endpoint: str, *, allow_insecure: bool, encrypted: bool = False) -> None:
+    """Refuse to listen on a non-loopback address in plain text by accident.
 
     Args:
         endpoint: ZeroMQ endpoint, e.g. `tcp://127.0.0.1:5591` or `ipc:///run/edge.sock`.
         allow_insecure: The operator said, in so many words, that plain text is fine here.
+        encrypted: Only peers with a key that is let in can talk there.
 
     Raises:
         SettingsError: The endpoint is malformed, or open to the network without permission.
@@ -125,9 +126,10 @@ def check_bind(endpoint: str, *, allow_insecure: bool) -> None:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = host == "localhost"
-    if not loopback and not allow_insecure:
+    if not (loopback or encrypted or allow_insecure):
         raise SettingsError(
             "binding a non-loopback address without encryption",
             value=endpoint,
-            remedy="bind 127.0.0.1, or set allow_insecure_bind = true if the network is trusted",
+            remedy="make keys (edge-daemon keys new) and set keys, or bind 127.0.0.1, "
+            "or set allow_insecure_bind = true if the network is trusted",
         )
