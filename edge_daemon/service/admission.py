@@ -1,4 +1,8 @@
-"""What is let in. Everything that can be checked without decoding is checked here."""
+"""What is let in. Everything that can be checked without decoding is checked here.
+
+Under overload most frames are refused, so refusing is cheap: what a client may do and what there is
+room and time for is looked at before any byte of the payload is.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,20 @@ from collections import Counter
 from edge_daemon.codecs import Codec, get_codec
 from edge_daemon.errors import (
     BusyError,
-    PayloadTooLargeError,
     PromptError,
+    SpoolFullError,
     UnsupportedError,
     Verbatim,
 )
 from edge_daemon.service.job import Job
+from edge_daemon.service.leaving import WayOut
+from edge_daemon.service.limits import Client, Clients
 from edge_daemon.service.memory import Entry, Memory, fingerprint
+from edge_daemon.service.observing import DropReason, Observer, Unobserved
 from edge_daemon.service.shaping import check_able
 from edge_daemon.service.stages import Stages
 from edge_daemon.settings import Settings
-from edge_daemon.uplink import Uplink
-from edge_daemon.wire import MAX_PROMPTS, FrameHeader
+from edge_daemon.wire import MAX_PROMPTS, FrameHeader, Key
 
 MOST_WAITING_COPIES = 16
 """Copies of one frame that may wait for its answer."""
@@ -33,14 +39,18 @@ class Admission:
         settings: Settings,
         memory: Memory,
         stages: Stages,
-        uplink: Uplink,
+        uplink: WayOut,
         counters: Counter[str],
+        *,
+        telemetry: Observer | None = None,
     ) -> None:
         self._settings = settings
         self._memory = memory
         self._stages = stages
         self._uplink = uplink
         self._counters = counters
+        self._observer = telemetry or Unobserved()
+        self._clients = Clients(settings.limits, settings.cameras)
         self.stopping = False
 
     def admit(self, header: FrameHeader, payload: bytes) -> tuple[Entry, bool]:
@@ -54,36 +64,86 @@ class Admission:
         """
         self._counters["frames_received"] += 1
         self._counters["source_bytes"] += len(payload)
-        self._check(header, payload)
+        client = self._clients.of(header.client)
+        client.check_payload(len(payload))
+        self._check(header)
         codec = self._codec(header)
-        key, mark = (header.client, header.sequence), fingerprint(header, payload)
-        entry = self._memory.find(key, mark)
-        if entry is not None:
-            if entry.waiting >= MOST_WAITING_COPIES:
-                raise self._busy("too many copies of this frame wait already", entry.waiting)
-            self._counters["frames_repeated"] += 1
-            return entry, True
-        self._check_room(len(payload))
-        self._uplink.reserve()
+        key: Key = (header.client, header.sequence)
+        mark = None
+        if self._memory.knows(key):
+            mark = fingerprint(header, payload)
+            entry = self._memory.find(key, mark)
+            if entry is not None:
+                return self._repeat(entry, header.client, client), True
+        if self.stopping:
+            raise stopping()
         now = time.monotonic()
         allowed_s = header.deadline_s or self._settings.stages.default_deadline_s
+        self._check_load(header.client, client, len(payload), allowed_s, now)
+        mark = mark or fingerprint(header, payload)
         entry = self._memory.begin(key, mark)
-        self._stages.put(Job(header, payload, len(payload), codec, now, now + allowed_s))
+        if client.rate is not None:
+            client.rate.take(now)
+        job = Job(
+            header,
+            payload,
+            len(payload),
+            codec,
+            now,
+            now + allowed_s,
+            client.limits,
+            client.rules,
+            self._settings.codec if header.codec is None else header.codec,
+            mark,
+        )
+        self._stages.put(job, client.rules)
         return entry, False
 
-    def _check(self, header: FrameHeader, payload: bytes) -> None:
-        limits = self._settings.limits
-        if header.ack == "spooled":
+    def reconfigure(self, settings: Settings) -> None:
+        """From now on, frames are let in by these."""
+        self._settings = settings
+        self._clients = Clients(settings.limits, settings.cameras)
+
+    def _repeat(self, entry: Entry, name: str, client: Client) -> Entry:
+        if entry.waiting >= MOST_WAITING_COPIES:
+            raise BusyError(
+                "too many copies of this frame wait already",
+                value=entry.waiting,
+                remedy="send the frame again later",
+                retry_after_s=self._stages.room.retry_s(name, client.rules),
+            )
+        self._counters["frames_repeated"] += 1
+        return entry
+
+    def _check_load(
+        self, name: str, client: Client, payload_bytes: int, allowed_s: float, now: float
+    ) -> None:
+        """Raises `BusyError` unless the frame may come, has room, and can be done in time.
+
+        A place on the uplink is reserved for it, unless it takes over that of a frame it replaces.
+        """
+        room, rules = self._stages.room, client.rules
+        reason: DropReason = "rate"
+        try:
+            client.check_rate(now)
+            reason = "busy"
+            room.check_room(name, payload_bytes, rules)
+            reason = "deadline"
+            room.check_time(name, rules, allowed_s)
+            reason = "busy"
+            if not (rules.latest_only and room.replaceable(name)):
+                self._uplink.reserve(name)
+        except BusyError as error:
+            full = isinstance(error, SpoolFullError)
+            self._observer.dropped("spool_full" if full else reason, name)
+            raise
+
+    def _check(self, header: FrameHeader) -> None:
+        if header.ack == "spooled" and self._settings.spool.directory is None:
             raise UnsupportedError(
-                "there is no spool on disk in this version",
+                "this daemon has no spool on disk",
                 value=header.ack,
                 remedy='ask for "accepted" or "delivered"',
-            )
-        if len(payload) > limits.max_payload_bytes:
-            raise PayloadTooLargeError(
-                f"the payload exceeds the limit of {limits.max_payload_bytes} bytes",
-                value=Verbatim(f"{len(payload)} bytes"),
-                remedy="send a smaller picture, or have the operator raise the limit",
             )
         if not 1 <= len(header.prompts) <= MAX_PROMPTS:
             raise PromptError(
@@ -102,6 +162,12 @@ class Admission:
     def _codec(self, header: FrameHeader) -> Codec:
         """The codec that the frame asks for, if it can do here what is asked of it."""
         codec = get_codec(self._settings.codec if header.codec is None else header.codec)
+        if not (codec.exact_everywhere or self._uplink.cloud_answers):
+            raise UnsupportedError(
+                "the way to the cloud brings back no word on whether a learned codec decoded right",
+                value=codec.codec_id,
+                remedy="ask for another codec, or use the transport zeromq",
+            )
         allocation = header.allocation or self._settings.prefilter.allocation
         if header.mode == "plain":
             allocation = "auto"  # nothing is spent
@@ -113,25 +179,6 @@ class Admission:
                 remedy='send "allocation": "smooth"',
             )
         return codec
-
-    def _check_room(self, payload_bytes: int) -> None:
-        if self.stopping:
-            raise stopping()
-        waiting, waiting_bytes = self._stages.waiting, self._stages.waiting_bytes
-        if waiting >= self._settings.stages.queue_frames:
-            raise self._busy("as many frames as may are waiting already", waiting)
-        if waiting and waiting_bytes + payload_bytes > self._settings.stages.queue_bytes:
-            raise self._busy(
-                "as many bytes as may are waiting already", Verbatim(f"{waiting_bytes} bytes")
-            )
-
-    def _busy(self, problem: str, value: object) -> BusyError:
-        return BusyError(
-            problem,
-            value=value,
-            remedy="send the frame again later",
-            retry_after_s=self._stages.expected_wait_s(),
-        )
 
 
 def stopping() -> BusyError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
+
+import zmq.asyncio
 
 from edge_daemon.codecs import (
     close_codecs,
@@ -17,46 +19,72 @@ from edge_daemon.codecs import (
     configure_codecs,
     get_codec,
 )
-from edge_daemon.lifecycle import EXIT_ABANDONED, EXIT_CLEAN, EXIT_DEFECT, StopRequest
+from edge_daemon.errors import EdgeError
+from edge_daemon.keys import ClientKeys, ServerKeys, secure_client
+from edge_daemon.lifecycle import (
+    EXIT_ABANDONED,
+    EXIT_CLEAN,
+    EXIT_DEFECT,
+    ReloadRequest,
+    StopRequest,
+)
 from edge_daemon.prefilter import Prefilter
+from edge_daemon.reload import Load, Reloader
+from edge_daemon.service.activity import Activity
 from edge_daemon.service.admission import Admission, stopping
 from edge_daemon.service.front import Front
 from edge_daemon.service.memory import Memory
+from edge_daemon.service.overview import Overview, version_of_daemon
+from edge_daemon.service.reconfiguring import Reconfiguring
 from edge_daemon.service.shaping import check_able, policy_of
 from edge_daemon.service.stages import Stages
-from edge_daemon.settings import Settings, check_bind
-from edge_daemon.uplink import Uplink
+from edge_daemon.settings import Settings, check_bind, rules_of
+from edge_daemon.settings.live import Live
+from edge_daemon.systemd import Notifier, Watchdog, watchdog_period_s
+from edge_daemon.telemetry import Health, Telemetry
+from edge_daemon.uplink import SpoolThread, Uplink, make_transport
 from edge_daemon.wire import StatusReply
 from kernels import default_backend
 
 _log = logging.getLogger(__name__)
 
 _LAST_ANSWERS_S = 1.0
+_MARGIN_S = 15.0
 
 
-def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> int:
-    """Runs a daemon until SIGTERM or SIGINT; a second signal ends it at once.
+def run(
+    settings: Settings,
+    *,
+    ready: Callable[[str], None] | None = None,
+    load: Load | None = None,
+) -> int:
+    """Runs a daemon until SIGTERM or SIGINT; a second signal ends it at once, SIGHUP reloads.
 
     Args:
         settings: All of them but `cloud`.
         ready: Called with the bound endpoint once frames are taken.
+        load: Reads the settings anew for a reload; `None`: a reload changes nothing.
 
     Returns:
         The process's exit code: 0; 1 for a defect; 4 if frames or envelopes were abandoned.
 
     Raises:
         SettingsError: A setting cannot be used.
-        BindError: The endpoint cannot be listened on.
+        BindError: An endpoint cannot be listened on.
+        KeysError: Keys are missing, malformed or open to other users.
+        StorageError: The spool's directory cannot be used.
         UnknownCodecError: No such codec as the default one.
         NoEncoderError: It cannot encode here.
         UnsupportedError: It takes no quantiser map, and the allocation needs one.
         BadQualityError: Its options are not valid.
         models.BundleError: The bundle is missing or damaged.
     """
+    # The watchdog's SIGABRT, or a crash in a library, then leaves every thread's traceback.
+    faulthandler.enable()
     configure_codecs(settings)
     check_settings(settings)
     load_codecs()
-    return asyncio.run(Daemon(settings, load_prefilter(settings)).serve(ready))
+    return asyncio.run(Daemon(settings, load_prefilter(settings), load).serve(ready))
 
 
 def check(settings: Settings) -> None:
@@ -68,9 +96,23 @@ def check(settings: Settings) -> None:
 
 def check_settings(settings: Settings) -> None:
     """Checks the endpoint, the default codec and the bounds; the errors are those of `run`."""
-    check_bind(settings.front.bind, allow_insecure=settings.front.allow_insecure_bind)
+    front = settings.front
+    check_bind(
+        front.bind, allow_insecure=front.allow_insecure_bind, encrypted=front.keys is not None
+    )
+    if front.keys is not None:
+        ServerKeys.load(front.keys, "edge-front")
+    _secure(settings)
     check_able(get_codec(settings.codec), settings.prefilter.allocation)
     policy_of(settings.rate)
+
+
+def _secure(settings: Settings) -> Callable[[zmq.asyncio.Socket], None] | None:
+    """What sets the uplink's keys; `None`: plain."""
+    directory = settings.uplink.keys
+    if directory is None:
+        return None
+    return partial(secure_client, keys=ClientKeys.load(directory, "edge-uplink"))
 
 
 def load_codecs() -> None:
@@ -96,24 +138,36 @@ def load_prefilter(settings: Settings) -> Prefilter:
         settings.bundle,
         settings.prefilter,
         settings.prompt,
+        settings.video,
         threads=settings.stages.encoder_threads,
     )
 
 
 class Daemon:
-    """The front socket, the stages and the uplink, as one."""
+    """The front socket, the stages and the uplink, as one.
 
-    def __init__(self, settings: Settings, prefilter: Prefilter) -> None:
-        self._settings = settings
+    Args:
+        settings: All of them but `cloud`.
+        prefilter: What finds and spends relevance.
+        load: Reads the settings anew; `None`: a reload changes nothing.
+    """
+
+    def __init__(self, settings: Settings, prefilter: Prefilter, load: Load | None = None) -> None:
+        self._live = Live(settings)
         self._prefilter = prefilter
+        self._load = load or (lambda: settings)
         self._counters: Counter[str] = Counter()
         self._memory = Memory()
+        self._notifier = Notifier.from_environment()
+        self._reloads = ReloadRequest()
         self.stop = StopRequest()
 
     async def serve(self, ready: Callable[[str], None] | None = None) -> int:
         """Starts up, works until asked to stop, and shuts down."""
         self.stop.on_signals()
+        self._reloads.on_signal()
         endpoint = await self.startup()
+        self._notifier.ready(f"takes frames on {endpoint}")
         if ready is not None:
             ready(endpoint)
         whole = await self.main_loop()
@@ -124,37 +178,59 @@ class Daemon:
 
     async def startup(self) -> str:
         """Opens the way to the cloud, the stages, and last the front; returns its endpoint."""
-        self._begun = time.monotonic()
+        settings = self._live.now
         # Queues and events belong to the running loop, so the parts are made here.
-        self._uplink = Uplink(self._settings.uplink)
-        self._stages = Stages(
-            self._settings, self._prefilter, self._memory, self._uplink, self._counters
+        bundle = self._prefilter.bundle.describe()
+        self._telemetry = Telemetry(
+            version=version_of_daemon(),
+            bundle=str(bundle["name"]),
+            backend=str(bundle.get("image", {}).get("backend", "unknown")),
         )
-        self._admission = Admission(
-            self._settings, self._memory, self._stages, self._uplink, self._counters
+        self._activity = Activity()
+        self._make_parts(settings)
+        self._overview = Overview(
+            self._live,
+            prefilter=self._prefilter,
+            telemetry=self._telemetry,
+            health=Health(),
+            stages=self._stages,
+            uplink=self._uplink,
+            front=self._front,
+            activity=self._activity,
+            counters=self._counters,
         )
-        self._front = Front(self._settings, self._admission, self.status, self._counters)
-        self._bundle = self._prefilter.bundle.describe()
-        endpoint = self._front.open()
-        self._uplink.open()
+        self._overview.open()
+        try:
+            await self._uplink.open()
+            endpoint = self._front.open(self._overview.status)
+        except EdgeError:
+            await self._overview.close()
+            raise
         self._workers = self._stages.start()
-        _log.info("event=bundle %s", " ".join(f"{k}={v!r}" for k, v in self._bundle.items()))
+        self._overview.begin((self._front.task, *self._uplink.tasks, *self._workers))
+        self._attendants = self._attend()
+        link = self._uplink.link_facts()
+        _log.info("event=bundle %s", " ".join(f"{k}={v!r}" for k, v in bundle.items()))
         _log.info(
-            "event=ready version=%s bind=%s cloud=%s codec=%r kernel=%s threads=%d "
-            "encoder_threads=%d",
-            _version(),
+            "event=ready version=%s bind=%s encrypted=%s transport=%s cloud=%s codec=%r kernel=%s "
+            "spool=%r threads=%d encoder_threads=%d",
+            version_of_daemon(),
             endpoint,
-            " ".join(self._settings.uplink.connect),
-            get_codec(self._settings.codec).get_config(),
+            "no" if settings.front.keys is None else "yes",
+            link["kind"],
+            link["peer"] or link["others"],
+            get_codec(settings.codec).get_config(),
             default_backend(),
-            self._settings.stages.threads,
-            self._settings.stages.encoder_threads,
+            settings.spool.directory or "in memory",
+            settings.stages.threads,
+            settings.stages.encoder_threads,
         )
         return endpoint
 
     async def main_loop(self) -> bool:
         """Works until asked to stop; False if a vital part ended by itself."""
-        return await self.stop.wait_beside(self._front.task, self._uplink.task, *self._workers)
+        vital = (self._front.task, *self._uplink.tasks, *self._workers, *self._attendants)
+        return await self.stop.wait_beside(*vital)
 
     async def shutdown(self) -> int:
         """Takes nothing new, finishes what is in work, and drains the uplink, each for a while.
@@ -162,15 +238,21 @@ class Daemon:
         Returns:
             How many frames and envelopes were abandoned.
         """
-        self._admission.stopping = True
-        await self._memory.idle(self._settings.stages.drain_s)
+        settings = self._live.now
+        stages_s, uplink_s = settings.stages.drain_s, settings.uplink.drain_s
+        self._watchdog.stopping()
+        self._notifier.stopping("finishes what is in work")
+        self._notifier.extend_timeout(stages_s + uplink_s + _MARGIN_S)
+        self._admission.stopping = self._overview.stopping = True
+        await self._memory.idle(stages_s)
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._stages.stop()
         close_codecs()
         unfinished = self._memory.abandon(stopping())
-        undelivered = await self._uplink.close(self._settings.uplink.drain_s)
+        await self._overview.close()
+        undelivered = await self._uplink.close(uplink_s)
         await self._front.close(_LAST_ANSWERS_S)
         level = logging.WARNING if unfinished or undelivered else logging.INFO
         _log.log(
@@ -180,34 +262,58 @@ class Daemon:
             undelivered,
             self._counters["frames_done"],
         )
+        for attendant in self._attendants:
+            attendant.cancel()
+        await asyncio.gather(*self._attendants, return_exceptions=True)
+        self._notifier.close()
         return unfinished + undelivered
 
     def status(self) -> StatusReply:
         """How the daemon is."""
-        limits = self._settings.limits
-        return StatusReply(
-            daemon_version=_version(),
-            uptime_s=round(time.monotonic() - self._begun, 3),
-            bundle=self._bundle,
-            codecs=[one for one in codec_ids() if not codec_status(one).problem],
-            codec_problems={
-                one: problem for one in codec_ids() if (problem := codec_status(one).problem)
-            },
-            limits={
-                "max_payload_bytes": limits.max_payload_bytes,
-                "max_pixels": limits.max_pixels,
-                "max_header_bytes": limits.max_header_bytes,
-                "max_prompt_bytes": self._settings.prompt.max_bytes,
-            },
-            queues={**self._stages.queues(), **self._uplink.queues()},
-            budgets=self._stages.budgets(),
-            counters={**self._counters, **self._uplink.counters()},
-            link="up" if self._uplink.up else "down",
+        return self._overview.status()
+
+    def _make_parts(self, settings: Settings) -> None:
+        spool = settings.spool
+        most_frames = settings.uplink.queue_frames if spool.directory is None else None
+        self._uplink = Uplink(
+            settings.uplink,
+            SpoolThread(spool, max_frames=most_frames),
+            make_transport(settings.uplink, secure=_secure(settings)),
+            when_full=lambda client: rules_of(client, self._live.now.cameras).when_full,
+            dropped=self._telemetry.dropped,
         )
+        self._stages = Stages(
+            settings,
+            self._prefilter,
+            self._memory,
+            self._uplink,
+            self._counters,
+            telemetry=self._telemetry,
+            activity=self._activity,
+        )
+        self._admission = Admission(
+            settings,
+            self._memory,
+            self._stages,
+            self._uplink,
+            self._counters,
+            telemetry=self._telemetry,
+        )
+        self._front = Front(self._live, self._admission, self._counters)
 
-
-def _version() -> str:
-    try:
-        return version("edge-daemon")
-    except PackageNotFoundError:
-        return "unknown"
+    def _attend(self) -> list[asyncio.Task[None]]:
+        """What looks after the daemon itself."""
+        reconfiguring = Reconfiguring(
+            self._prefilter, self._admission, self._stages, self._uplink, check_settings
+        )
+        reloader = Reloader(
+            self._live, self._load, reconfiguring.prepare, self._notifier, self._reloads
+        )
+        attendants = [asyncio.create_task(reloader.run(), name="reloader")]
+        period_s = watchdog_period_s()
+        self._watchdog = Watchdog(
+            self._notifier, self._overview.failing, period_s or 1.0, self._overview.line
+        )
+        if period_s is not None:
+            attendants.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
+        return attendants

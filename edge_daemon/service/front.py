@@ -8,14 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import zmq
 import zmq.asyncio
 from pydantic import BaseModel
 
 from edge_daemon.errors import DeadlineError, EdgeError, InternalError, Verbatim
+from edge_daemon.keys import ServerKeys
 from edge_daemon.service.admission import Admission
 from edge_daemon.service.job import Outcome
 from edge_daemon.service.memory import Entry
-from edge_daemon.settings import Settings
+from edge_daemon.settings.live import Live
 from edge_daemon.wire import (
     FRONT_REQUESTS,
     Address,
@@ -29,47 +31,75 @@ from edge_daemon.wire import (
     pack,
     read_request,
 )
-from edge_daemon.wire.router import bind_router, send_to
+from edge_daemon.wire.router import bind_router, receive, send_to, sender_of
 
 _log = logging.getLogger(__name__)
 
+_WITHIN = "inproc://front"
+"""Where the daemon's own check of itself comes in; encryption and keys are for other transports."""
+
 
 class Front:
-    """A ROUTER that is never too busy to answer, if only with `busy`."""
+    """A ROUTER that is never too busy to answer, if only with `busy`.
 
-    def __init__(
-        self,
-        settings: Settings,
-        admission: Admission,
-        status: Callable[[], StatusReply],
-        counters: Counter[str],
-    ) -> None:
-        self._settings = settings
+    Args:
+        live: The settings in force.
+        admission: Decides on frames.
+        counters: Events since the start.
+    """
+
+    def __init__(self, live: Live, admission: Admission, counters: Counter[str]) -> None:
+        self._live = live
         self._admission = admission
-        self._status = status
         self._counters = counters
         self._answering: set[asyncio.Task[None]] = set()
+        self._keys: ServerKeys | None = None
+        self._probes: set[zmq.asyncio.Socket] = set()
 
-    def open(self) -> str:
+    def open(self, status: Callable[[], StatusReply]) -> str:
         """Binds and begins to read; returns the endpoint.
+
+        Args:
+            status: Makes the answer to `status`.
 
         Raises:
             SettingsError: The endpoint is malformed, or open to the network without permission.
+            KeysError: The keys are missing, malformed, or open to other users.
             BindError: It cannot be listened on.
         """
+        front = self._live.now.front
+        self._status = status
+        if front.keys is not None:
+            self._keys = ServerKeys.load(front.keys, "edge-front")
         self._context = zmq.asyncio.Context()
         try:
             self._socket, endpoint = bind_router(
                 self._context,
-                self._settings.front.bind,
-                allow_insecure=self._settings.front.allow_insecure_bind,
-                max_payload_bytes=self._settings.limits.max_payload_bytes,
+                front.bind,
+                allow_insecure=front.allow_insecure_bind,
+                max_payload_bytes=self._live.now.limits.max_payload_bytes,
+                keys=self._keys,
             )
         except EdgeError:
             self._context.term()
             raise
+        self._socket.bind(_WITHIN)
         self.task = asyncio.create_task(self._read(), name="front")
         return endpoint
+
+    async def answers(self) -> str | None:
+        """Whether a ping through the socket itself is answered: proof of life for a watchdog."""
+        probe = self._context.socket(zmq.DEALER)
+        probe.set(zmq.LINGER, 0)
+        self._probes.add(probe)
+        try:
+            probe.connect(_WITHIN)
+            await probe.send_multipart(pack(PingHeader()))
+            await probe.recv_multipart()
+        finally:
+            self._probes.discard(probe)
+            probe.close()
+        return None
 
     async def close(self, patience_s: float) -> None:
         """Waits a bounded time for the answers under way, then closes."""
@@ -79,19 +109,25 @@ class Front:
         for answer in self._answering:
             answer.cancel()
         await asyncio.gather(self.task, *self._answering, return_exceptions=True)
+        for probe in self._probes:
+            probe.close()  # or the context would wait for it, and the loop for the context
         # What was just sent still has to leave.
         self._socket.close(linger=1000)
+        if self._keys is not None:
+            self._keys.close()
         self._context.term()
 
     async def _read(self) -> None:
         while True:
-            route, *parts = await self._socket.recv_multipart()
+            incoming = await receive(self._socket)
+            route, parts = incoming.route, incoming.parts
             address = glimpse_address(parts[0] if parts else b"")
             try:
-                header, payload = read_request(
-                    parts, FRONT_REQUESTS, max_header_bytes=self._settings.limits.max_header_bytes
-                )
+                peer = sender_of(incoming, self._keys)
+                most = self._live.now.limits.max_header_bytes
+                header, payload = read_request(parts, FRONT_REQUESTS, max_header_bytes=most)
                 if isinstance(header, FrameHeader):
+                    peer.check_client(header.client)
                     self._take(route, header, payload)
                 elif isinstance(header, PingHeader):
                     await self._send(route, PongHeader())
@@ -111,7 +147,7 @@ class Front:
         self, route: bytes, header: FrameHeader, entry: Entry, *, repeated: bool
     ) -> None:
         begun = time.monotonic()
-        allowed_s = header.deadline_s or self._settings.stages.default_deadline_s
+        allowed_s = header.deadline_s or self._live.now.stages.default_deadline_s
         try:
             outcome = await asyncio.shield(entry.outcome)
             if header.ack == "delivered":
@@ -148,7 +184,9 @@ class Front:
 
 def _level(outcome: Outcome) -> str:
     delivery = outcome.delivery
-    return "delivered" if delivery.done() and delivery.exception() is None else "accepted"
+    if delivery.done() and delivery.exception() is None:
+        return "delivered"
+    return "spooled" if outcome.durable else "accepted"
 
 
 async def _delivered(outcome: Outcome, patience_s: float, allowed_s: float) -> None:

@@ -64,6 +64,10 @@ class Memory:
         """Frames that have no outcome yet."""
         return len(self._in_work)
 
+    def knows(self, key: Key) -> bool:
+        """Whether this number was used lately; asked first, for marks cost a look at every byte."""
+        return key in self._in_work or key in self._done
+
     def find(self, key: Key, mark: int) -> Entry | None:
         """The entry of this frame, or `None` if it is new.
 

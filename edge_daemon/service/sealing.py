@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from edge_daemon.prefilter import Report
-from edge_daemon.service.job import Job
+from edge_daemon.service.job import Finished, Job
 from edge_daemon.service.shaping import Shaped
 from edge_daemon.wire import Envelope, seal
 
@@ -26,6 +27,28 @@ def shared_facts(job: Job, shaped: Shaped) -> dict[str, Any]:
     }
 
 
+def unchanged(job: Job, share: float) -> Finished:
+    """What is told of a frame that is not sent, since too little changed."""
+    height, width = job.pixels.shape[:2] if job.pixels is not None else (0, 0)
+    facts: dict[str, Any] = {
+        "client": job.header.client,
+        "sequence": job.header.sequence,
+        "mode": "unchanged",
+        "codec": job.codec.get_config(),
+        "width": width,
+        "height": height,
+        "encodes": 0,
+        "source_bytes": job.payload_bytes,
+        "bitstream_bytes": 0,
+        "bitstream_sha256": hashlib.sha256(b"").hexdigest(),
+        "envelope_bytes": 0,
+        "report": {"changed_share": round(share, 6), "min_change": job.rules.min_change},
+        "timings_ms": {stage: round(spent, 3) for stage, spent in job.timings_ms.items()},
+    }
+    job.pixels = job.plan = job.scores = None
+    return Finished(job, facts, b"", None, unchanged=True)
+
+
 def sealed(job: Job, shaped: Shaped) -> Envelope:
     """The envelope of a frame that is done."""
     assert job.pixels is not None
@@ -38,6 +61,7 @@ def sealed(job: Job, shaped: Shaped) -> Envelope:
         height=shaped.height,
         source_width=width if resized else None,
         source_height=height if resized else None,
+        fingerprint=f"{job.fingerprint:x}" if job.fingerprint else None,
         relevance=None if shaped.report is None else relevance_summary(shaped.report),
         **shared_facts(job, shaped),
     )

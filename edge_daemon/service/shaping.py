@@ -78,6 +78,12 @@ class Shaper:
         self._default_codec = default_codec
         self._controller = RateController(policy_of(settings))
 
+    def reconfigure(self, settings: RateSettings, default_codec: Mapping[str, Any]) -> None:
+        """From now on, frames are fitted by these; what was learned of the cameras stays."""
+        self._settings = settings
+        self._default_codec = default_codec
+        self._controller.policy = policy_of(settings)
+
     def has_budget(self, header: FrameHeader) -> bool:
         """Whether the frame has to fit anything."""
         return self._frame_bytes(header) is not None or self._settings.budget_kbps is not None
@@ -113,11 +119,10 @@ class Shaper:
         if not self.has_budget(job.header):
             shaped = studio.made(Attempt(_quality(job.codec)))
             return shaped, pack(shaped)
-        asked = self._default_codec if job.header.codec is None else job.header.codec
         budget = Budget(
             self._frame_bytes(job.header), self._settings.budget_kbps, self._settings.burst_s
         )
-        return self._fitted(studio, pack, budget, asked.get("quality"))
+        return self._fitted(studio, pack, budget, job.asked.get("quality"))
 
     def respare(self, job: Job, first: Shaped, pack: Pack) -> bytes | None:
         """The frame once more, in a codec that every machine decodes alike.

@@ -86,7 +86,7 @@ async def running(bundle: Bundle, **tables: Any) -> AsyncGenerator[tuple[Daemon,
 @asynccontextmanager
 async def receiving(settings: Settings, directory: Path) -> AsyncGenerator[Receiver]:
     cloud = settings.cloud.model_copy(
-        update={"bind": settings.uplink.connect, "directory": str(directory)}
+        update={"bind": settings.uplink.connect[0], "directory": str(directory)}
     )
     receiver = Receiver(settings.model_copy(update={"cloud": cloud}))
     await receiver.startup()
@@ -426,8 +426,15 @@ async def test_a_slow_codec_holds_up_nobody_else(
         refused = [task.exception() for task in tasks if task.done()]
         assert all(isinstance(error, BusyError) and error.retry_after_s for error in refused)
         assert daemon.status().queues["slow"] == 2
-        quick = await client.send(picture, PROMPT)
+        endpoint = client._endpoint  # pyright: ignore[reportPrivateUsage]
+        async with AsyncClient(endpoint, client_id="other", timeout_s=PATIENCE_S) as other:
+            quick = await other.send(picture, PROMPT)
         assert quick.codec["id"] == "jpeg"
+        own = asyncio.create_task(client.send(picture, PROMPT))
+        while daemon.status().queues["held"] == 0:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+        # Its own camera's frames leave in order, so this one waits for those before it.
+        assert not own.done()
         Sluggish.go.set()
-        results = await asyncio.gather(*(task for task in tasks if not task.done()))
-    assert [result.codec["id"] for result in results] == ["sluggish"] * 3
+        results = await asyncio.gather(*(task for task in tasks if not task.done()), own)
+    assert [result.codec["id"] for result in results] == ["sluggish"] * 3 + ["jpeg"]

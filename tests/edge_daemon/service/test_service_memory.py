@@ -43,6 +43,17 @@ async def test_a_frame_is_found_while_in_work_and_when_done() -> None:
     assert entry.outcome.done()
 
 
+async def test_a_number_is_known_from_its_beginning_until_it_is_forgotten() -> None:
+    memory = Memory(most_results=1)
+    assert not memory.knows(("cam", 1))
+    for number in (1, 2):
+        memory.begin(("cam", number), 5)
+        assert memory.knows(("cam", number))
+        memory.succeed(("cam", number), outcome())
+    assert not memory.knows(("cam", 1))
+    assert memory.knows(("cam", 2))
+
+
 async def test_a_number_belongs_to_one_frame() -> None:
     memory = Memory()
     memory.begin(("cam", 1), 5)

@@ -1,0 +1,67 @@
+"""What a reload does to the daemon's parts: settings are checked first, then put in place at once.
+
+Parts that look at `Live` for every frame need nothing; the others are told here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from edge_daemon.prefilter import Prefilter
+from edge_daemon.prefilter.plan import Spending
+from edge_daemon.reload import Commit
+from edge_daemon.service.admission import Admission
+from edge_daemon.service.stages import Stages
+from edge_daemon.settings import Settings
+from edge_daemon.uplink import Uplink
+
+
+class Reconfiguring:
+    """Puts new settings into a running daemon.
+
+    Args:
+        prefilter: Gets new settings; its memory of tiles stays.
+        admission: Its clients' rules are read anew.
+        stages: Likewise, and the rate controller.
+        uplink: How its backlog is sent.
+        check: Raises what is wrong with settings.
+    """
+
+    def __init__(
+        self,
+        prefilter: Prefilter,
+        admission: Admission,
+        stages: Stages,
+        uplink: Uplink,
+        check: Callable[[Settings], None],
+    ) -> None:
+        self._prefilter = prefilter
+        self._admission = admission
+        self._stages = stages
+        self._uplink = uplink
+        self._check = check
+
+    def prepare(self, settings: Settings) -> Commit:
+        """Does what may fail; in a thread.
+
+        Args:
+            settings: Those that will be in force.
+
+        Returns:
+            What puts them in force, on the event loop.
+
+        Raises:
+            EdgeError: They contradict each other, the bundle, or what is installed.
+        """
+        self._check(settings)
+        Spending.of(settings.prefilter, self._prefilter.bundle.manifest.recommended)
+
+        def commit() -> None:
+            self._prefilter.retune(settings.prefilter, settings.prompt, settings.video)
+            self._admission.reconfigure(settings)
+            self._stages.reconfigure(settings)
+            self._uplink.tune(settings.uplink)
+            logging.getLogger().setLevel(settings.log.level.upper())
+
+        return commit

@@ -1,0 +1,117 @@
+"""What the stages do to a frame: the parts that run in threads."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from edge_daemon.pictures import from_raw, open_picture
+from edge_daemon.prefilter import Plan, Prefilter, Scores
+from edge_daemon.service.job import Finished, Job
+from edge_daemon.service.leaving import WayOut
+from edge_daemon.service.sealing import sealed, shared_facts, unchanged
+from edge_daemon.service.shaping import Shaper
+from edge_daemon.settings import Settings
+from edge_daemon.wire import pack_envelope
+
+SLOW_S = 2.0
+"""Seconds of encoding beyond which a picture goes by the slow lane."""
+
+
+class Work:
+    """The work of the stages. Thread-safe, as long as one thread at a time has a frame."""
+
+    def __init__(self, settings: Settings, prefilter: Prefilter, uplink: WayOut) -> None:
+        self._prefilter = prefilter
+        self._uplink = uplink
+        self._shaper = Shaper(settings.rate, prefilter, settings.codec)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """From now on, frames are fitted by these."""
+        self._shaper.reconfigure(settings.rate, settings.codec)
+
+    def budgets(self) -> dict[str, dict[str, float | None]]:
+        """How the cameras with budgets fared."""
+        return self._shaper.accounts()
+
+    def open(self, job: Job) -> Job:
+        """Payload to pixels, and what the encoder needs of them."""
+        begun = time.monotonic()
+        raw = job.header.raw
+        if raw is None:
+            picture = open_picture(job.payload, job.limits)
+        else:
+            picture = from_raw(job.payload, tuple(raw.shape), raw.dtype, job.limits)
+        job.payload, job.pixels = b"", picture.pixels
+        height, width = picture.pixels.shape[:2]
+        job.slow = job.codec.expected_encode_s(width, height) > SLOW_S
+        job.timings_ms["open"] = 1000 * (time.monotonic() - begun)
+        camera, watch = job.header.client, _watched(job)
+        if job.header.mode == "prefilter":
+            settings = self._prefilter.settings
+            if job.header.allocation is not None:
+                settings = settings.model_copy(update={"allocation": job.header.allocation})
+            job.plan = self._prefilter.plan(
+                picture.pixels,
+                job.header.prompts,
+                settings,
+                takes_map=job.codec.takes_map(),
+                link_idle=self._uplink.idle and not self._shaper.has_budget(job.header),
+                camera=camera,
+                watch=watch,
+            )
+        elif self._prefilter.settings.mask or watch is not None:
+            # A mask is the operator's word: no client can ask for the picture without it.
+            job.plan = self._prefilter.plan(picture.pixels, (), camera=camera, watch=watch)
+        return job
+
+    def score(self, plans: Sequence[Plan]) -> list[Scores]:
+        """The tiles of several frames, in one call of the encoder."""
+        return self._prefilter.score(plans)
+
+    def finish(self, job: Job) -> Finished:
+        """Smoothed, encoded, sealed; and a spare in a codec that is exact anywhere.
+
+        A frame of which too little changed since the last that was sent is none of this.
+        """
+        sent = None
+        if job.plan is not None and job.scores is not None and job.rules.min_change > 0:
+            share = self._prefilter.changed(job.plan, job.scores)
+            job.scores = replace(job.scores, changed_share=share)
+            silence_s = self._prefilter.silence_s(job.header.client)
+            if share < job.rules.min_change and silence_s < job.rules.max_silence_s:
+                return unchanged(job, share)
+            sent = partial(self._prefilter.sent, job.plan.lean(), job.scores)
+            if job.header.mode == "plain" and not self._prefilter.settings.mask:
+                job.plan = None  # it was only watched
+        shaped, packed = self._shaper.shape(job, lambda made: pack_envelope(sealed(job, made)))
+        spare = None
+        if not (job.codec.exact_everywhere or shaped.semantic):
+            spare = self._shaper.respare(job, shaped, lambda made: pack_envelope(sealed(job, made)))
+        height, width = job.pixels.shape[:2] if job.pixels is not None else (0, 0)
+        facts: dict[str, object] = {
+            **shared_facts(job, shaped),
+            "width": width,
+            "height": height,
+            "coded_width": None if shaped.semantic else shaped.width,
+            "coded_height": None if shaped.semantic else shaped.height,
+            "encodes": shaped.encodes,
+            "budget_bytes": shaped.budget_bytes,
+            "bitstream_bytes": len(shaped.bitstream),
+            "bitstream_sha256": hashlib.sha256(shaped.bitstream).hexdigest(),
+            "envelope_bytes": len(packed),
+            "report": None if shaped.report is None else shaped.report.to_dict(),
+        }
+        # A frame that waits for its turn holds its envelope only.
+        job.pixels = job.plan = job.scores = None
+        return Finished(job, facts, packed, spare, sent=sent)
+
+
+def _watched(job: Job) -> str | None:
+    """What else must be equal for a frame to be the same as the last: `None` if nobody compares."""
+    if job.rules.min_change <= 0:
+        return None
+    return repr((job.header.mode, job.header.prompts, job.codec.get_config()))
