@@ -68,7 +68,7 @@ class Chaos:
             self._rig.start(role)
         if now >= self._cut_at:
             self._cut_at, self._heal_at = float("inf"), now + self._random.uniform(1.0, 20.0)
-            self._rig.proxy.cut(silently=self._random.random() < 0.5)
+            self._random.choice((self._rig.proxy.cut, self._rig.proxy.mute, self._rig.proxy.hold))()
             self.cuts += 1
         if now >= self._heal_at:
             self.end()

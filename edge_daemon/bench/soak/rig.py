@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge_daemon.bench.soak.proxy import Proxy
+from edge_daemon.bench.soak.proxy import FlakyProxy
 from edge_daemon.client import Client
 from edge_daemon.errors import EdgeError, LinkError
 from edge_daemon.wire import StatusReply
@@ -21,7 +21,7 @@ Role = Literal["serve", "cloud"]
 
 START_S = 60.0
 _LINK_PARAMETERS = """
-connect = "tcp://127.0.0.1:{proxy}"
+connect = "{proxy}"
 ack_timeout_s = 3.0
 heartbeat_s = 0.5
 back_off_max_s = 1.0
@@ -77,14 +77,14 @@ class Rig:
         self._start = start
         self._directory = directory
         front, cloud = free_port(), free_port()
-        self.proxy = Proxy(cloud)
+        self.proxy = FlakyProxy(f"tcp://127.0.0.1:{cloud}").open()
         self.endpoint = f"tcp://127.0.0.1:{front}"
         self.log = directory / "received" / "log.jsonl"
         self.settings = directory / "settings.toml"
         self.settings.write_text(
             f'[front]\nbind = "{self.endpoint}"\n'
             f'[spool]\ndirectory = "{directory / "spool"}"\n'
-            f"[uplink]{_LINK_PARAMETERS.format(proxy=self.proxy.port)}"
+            f"[uplink]{_LINK_PARAMETERS.format(proxy=self.proxy.endpoint)}"
             f'[cloud]\nbind = "tcp://127.0.0.1:{cloud}"\n'
             f'directory = "{directory / "received"}"\n{extra}',
             encoding="utf-8",
