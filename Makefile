@@ -22,6 +22,7 @@ $(VENV)/.installed: pyproject.toml setup.py $(wildcard kernels/csrc/*.[ch] edge_
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
+	deploy/prepare-tests.sh
 	$(PIP) --editable '.[vvc,dev]'
 	@touch $@
 

@@ -120,6 +120,18 @@ def test_network_binds_need_permission(endpoint: str) -> None:
     check_bind(endpoint, allow_insecure=True)
 
 
+@pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:5591", "tcp://*:5591", "tcp://10.0.0.1:1"])
+def test_encrypted_binds_need_no_permission(endpoint: str) -> None:
+    check_bind(endpoint, allow_insecure=False, encrypted=True)
+    with pytest.raises(SettingsError, match="keys new"):
+        check_bind(endpoint, allow_insecure=False, encrypted=False)
+
+
+def test_encryption_makes_no_endpoint_of_what_is_none() -> None:
+    with pytest.raises(SettingsError, match="not a ZeroMQ endpoint"):
+        check_bind("http://127.0.0.1:80", allow_insecure=False, encrypted=True)
+
+
 @pytest.mark.parametrize("endpoint", ["", "5591", "tcp://127.0.0.1", "http://127.0.0.1:80"])
 def test_malformed_endpoints(endpoint: str) -> None:
     with pytest.raises(SettingsError, match="not a ZeroMQ endpoint"):
