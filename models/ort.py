@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from models.errors import BundleError
 from models.session import GraphSpec
+
+# Wheels from 1.29 on report to their maker unless told not to before they are loaded: a daemon on a
+# customer's network talks to nobody of its own accord.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 # The package has no type stubs; this one name keeps that from spreading.
 ort: Any = onnxruntime

@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 
 from edge_daemon.cloud.keeping import Keeper
 from edge_daemon.cloud.nats_claims import Claim, Claims
+from edge_daemon.cloud.order import Order
 from edge_daemon.cloud.refused import set_aside
 from edge_daemon.cloud.store import Seen
 from edge_daemon.errors import EdgeError, InternalError, MessageError, SequenceError, Verbatim
@@ -124,6 +125,7 @@ class Handler:
         self._line = line
         self._threads = threads
         self._in_work: dict[Key, Msg] = {}
+        self._order = Order()
 
     async def encourage(self) -> None:
         """Tells the server that what is in work is still being worked on."""
@@ -147,6 +149,9 @@ class Handler:
             return
         self._in_work[key] = message
         try:
+            before = self._order.line_up(key)
+            if before is not None:
+                await asyncio.wait({before})
             await self._handle(message, key)
         except TROUBLES as mistake:
             _log.info("event=left_for_later client=%s sequence=%d error=%r", *key, str(mistake))

@@ -16,8 +16,8 @@ What an envelope that the stream has stored can count on:
    the worker in the claim. Dying at any other moment, and dying for ever, costs nothing but time.
 3. What can never be kept is set aside in `refused/` with the reason, and not delivered again.
 
-Order: each worker begins with envelopes as the stream has them, so in the order of each client.
-Across threads and workers a frame may be logged after later ones of its client: no more than 256
+Order: one worker keeps each client's envelopes in the order in which the stream gives them out.
+Across workers a frame may be logged after later ones of its client: no more than 256
 (`max_ack_pending`) of the stream are out at a time, except that one which is delivered again comes
 when it comes. The log's sequence numbers tell the order.
 """

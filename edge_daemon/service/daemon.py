@@ -7,20 +7,13 @@ import faulthandler
 import logging
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
-
-import zmq.asyncio
 
 from edge_daemon.codecs import (
     close_codecs,
-    codec_class,
-    codec_ids,
-    codec_status,
     configure_codecs,
     get_codec,
 )
 from edge_daemon.errors import EdgeError
-from edge_daemon.keys import ClientKeys, ServerKeys, secure_client
 from edge_daemon.lifecycle import (
     EXIT_ABANDONED,
     EXIT_CLEAN,
@@ -36,9 +29,14 @@ from edge_daemon.service.front import Front
 from edge_daemon.service.memory import Memory
 from edge_daemon.service.overview import Overview, version_of_daemon
 from edge_daemon.service.reconfiguring import Reconfiguring
-from edge_daemon.service.shaping import check_able, policy_of
 from edge_daemon.service.stages import Stages
-from edge_daemon.settings import Settings, check_bind, rules_of
+from edge_daemon.service.starting import (
+    check_settings,
+    load_codecs,
+    load_prefilter,
+    uplink_keys,
+)
+from edge_daemon.settings import Settings, rules_of
 from edge_daemon.settings.live import Live
 from edge_daemon.systemd import Notifier, Watchdog, watchdog_period_s
 from edge_daemon.telemetry import Health, Telemetry
@@ -85,62 +83,6 @@ def run(
     check_settings(settings)
     load_codecs()
     return asyncio.run(Daemon(settings, load_prefilter(settings), load).serve(ready))
-
-
-def check(settings: Settings) -> None:
-    """Checks what can be checked without starting anything; the errors are those of `run`."""
-    configure_codecs(settings)
-    check_settings(settings)
-    load_prefilter(settings)
-
-
-def check_settings(settings: Settings) -> None:
-    """Checks the endpoint, the default codec and the bounds; the errors are those of `run`."""
-    front = settings.front
-    check_bind(
-        front.bind, allow_insecure=front.allow_insecure_bind, encrypted=front.keys is not None
-    )
-    if front.keys is not None:
-        ServerKeys.load(front.keys, "edge-front")
-    _secure(settings)
-    check_able(get_codec(settings.codec), settings.prefilter.allocation)
-    policy_of(settings.rate)
-
-
-def _secure(settings: Settings) -> Callable[[zmq.asyncio.Socket], None] | None:
-    """What sets the uplink's keys; `None`: plain."""
-    directory = settings.uplink.keys
-    if directory is None:
-        return None
-    return partial(secure_client, keys=ClientKeys.load(directory, "edge-uplink"))
-
-
-def load_codecs() -> None:
-    """Imports every codec, so that no frame has to wait for that; logs what each can do here."""
-    for codec_id in codec_ids():
-        status = codec_status(codec_id)
-        if status.problem:
-            _log.warning("event=codec_missing codec=%s problem=%r", codec_id, status.problem)
-        else:
-            _log.info(
-                "event=codec codec=%s encoder=%r version=%r map=%s note=%r",
-                codec_id,
-                status.encoder,
-                status.version,
-                "yes" if codec_class(codec_id).takes_map() else "no",
-                status.note,
-            )
-
-
-def load_prefilter(settings: Settings) -> Prefilter:
-    """The prefilter that the settings describe; the errors are those of `run`."""
-    return Prefilter.from_bundle(
-        settings.bundle,
-        settings.prefilter,
-        settings.prompt,
-        settings.video,
-        threads=settings.stages.encoder_threads,
-    )
 
 
 class Daemon:
@@ -278,7 +220,7 @@ class Daemon:
         self._uplink = Uplink(
             settings.uplink,
             SpoolThread(spool, max_frames=most_frames),
-            make_transport(settings.uplink, secure=_secure(settings)),
+            make_transport(settings.uplink, secure=uplink_keys(settings)),
             when_full=lambda client: rules_of(client, self._live.now.cameras).when_full,
             dropped=self._telemetry.dropped,
         )

@@ -1,4 +1,4 @@
-"""Kill -9 at random moments, two hundred times: what was acknowledged is in the cloud's log once."""
+"""Kill -9 at random moments, 200 times: what was acknowledged is in the cloud's log, once."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from edge_daemon.cloud.store import LOG_NAME, Store
 from edge_daemon.errors import StorageError
 from edge_daemon.wire import Envelope, seal
 
-
 FACTS: dict[str, Any] = {
     "client": "cam",
     "sequence": 7,

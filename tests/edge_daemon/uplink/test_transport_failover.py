@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from edge_daemon.bench.soak.proxy import FlakyProxy
 from edge_daemon.cloud import Receiver
 from edge_daemon.settings import CloudSettings, Settings, UplinkSettings
 from edge_daemon.uplink.transports.zeromq import ZeroMqTransport
 from edge_daemon.wire import Key
-from edge_daemon.bench.soak.proxy import FlakyProxy
 from support.forwarder import forwarding
 from support.free_port import free_endpoint
 from support.scripted_cloud import ScriptedCloud

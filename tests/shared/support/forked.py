@@ -1,4 +1,4 @@
-"""Daemons and clouds forked from a process that has imported everything: real, and up in no time."""
+"""Daemons and clouds forked from a process that has imported everything: real, and up at once."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def start_forked(role: Role, settings: Path, log: Path) -> Killable:
 
 
 def _run(role: Role, settings: str, log: str) -> None:
-    from edge_daemon import cloud, service  # noqa: PLC0415 - preloaded in the server
-    from edge_daemon.config import load_settings  # noqa: PLC0415
+    from edge_daemon import cloud, service
+    from edge_daemon.config import load_settings
 
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(descriptor, 2)

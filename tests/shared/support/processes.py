@@ -23,8 +23,8 @@ class Running:
     """One process, its endpoint and its log."""
 
     def __init__(self, command: str, settings: Mapping[str, Any], directory: Path) -> None:
-        file = directory / f"{command}-{time.monotonic_ns()}.toml"
-        file.write_text(_toml(settings), encoding="utf-8")
+        self.settings_file = file = directory / f"{command}-{time.monotonic_ns()}.toml"
+        file.write_text(as_toml(settings), encoding="utf-8")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "edge_daemon", command, "--config", str(file)],
             cwd=ROOT,
@@ -55,6 +55,10 @@ class Running:
                 self._grown.wait(min(left, 1.0))
         return found
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def alive(self) -> bool:
         return self._process.poll() is None
 
@@ -81,14 +85,23 @@ class Running:
                 self._grown.notify_all()
 
 
-def _toml(settings: Mapping[str, Any]) -> str:
+def as_toml(settings: Mapping[str, Any], above: str = "") -> str:
     """Scalars first, then tables; JSON's scalars are TOML's."""
     lines: list[str] = []
-    for name in sorted(settings, key=lambda name: isinstance(settings[name], dict)):
+    for name in sorted(settings, key=lambda name: _is_table(settings[name])):
         value = settings[name]
         lines += (
-            [f"[{name}]", _toml(cast("dict[str, Any]", value))]
+            [f"[{above}{name}]", as_toml(cast("dict[str, Any]", value), f"{above}{name}.")]
             if isinstance(value, dict)
+            else [f"[[{name}]]\n{as_toml(one)}" for one in cast("list[dict[str, Any]]", value)]
+            if _is_table(value)
             else [f"{name} = {json.dumps(value)}"]
         )
     return "\n".join(lines) + "\n"
+
+
+def _is_table(value: Any) -> bool:
+    if isinstance(value, list):
+        first: Any = next(iter(cast("list[Any]", value)), None)
+        return isinstance(first, dict)
+    return isinstance(value, dict)
