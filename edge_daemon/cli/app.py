@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from edge_daemon.cli import codecs, demo, pictures, services
 from edge_daemon.cli.keys import keys
@@ -81,7 +82,7 @@ def main() -> None:
     try:
         app()
     except (EdgeError, BundleError) as error:
-        errors.print(f"[bold red]error[/] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         errors.print("interrupted")

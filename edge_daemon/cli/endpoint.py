@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,11 @@ import typer
 ConnectOption = Annotated[
     str | None,
     typer.Option(help="The daemon's ZeroMQ endpoint; that of the settings unless given."),
+]
+
+KeysOption = Annotated[
+    Path | None,
+    typer.Option(help="This client's key directory (`edge-daemon keys new`); plain text without."),
 ]
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from edge_daemon.client import Client
@@ -20,9 +21,10 @@ _ANSWER_S = 5.0
 
 
 @contextmanager
-def asking(endpoint: str) -> Generator[Callable[[], Reading], None, None]:
+def asking(endpoint: str, keys: Path | None = None) -> Generator[Callable[[], Reading], None, None]:
     """A function that asks the daemon at an endpoint; it raises `LinkError` if none answers."""
-    with Client(endpoint, client_id=f"status-{os.getpid()}", timeout_s=_ANSWER_S) as client:
+    name = f"status-{os.getpid()}"
+    with Client(endpoint, client_id=name, timeout_s=_ANSWER_S, keys=keys) as client:
         yield lambda: client.status().model_dump(mode="json")
 
 

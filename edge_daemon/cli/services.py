@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from edge_daemon import cloud as receiver
 from edge_daemon import service
 from edge_daemon.camera import Shot, files_of, frames_of, is_live
-from edge_daemon.cli.endpoint import ConnectOption, connectable
+from edge_daemon.cli.endpoint import ConnectOption, KeysOption, connectable
 from edge_daemon.cli.options import (
     AllocationOption,
     BudgetOption,
@@ -81,6 +81,7 @@ def send(
     budget_bytes: BudgetOption = None,
     plain: Annotated[bool, typer.Option("--plain", help="Send without the prefilter.")] = False,
     connect: ConnectOption = None,
+    keys: KeysOption = None,
     config: ConfigOption = None,
     client_id: Annotated[
         str, typer.Option(help="Names this camera; (client, sequence) identifies a frame.")
@@ -115,7 +116,7 @@ def send(
     endpoint = connect or connectable(settings.front.bind)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
-        Client(endpoint, client_id=client_id, timeout_s=timeout) as client,
+        Client(endpoint, client_id=client_id, timeout_s=timeout, keys=keys) as client,
         Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress,
     ):
         task = progress.add_task("sending", total=total)

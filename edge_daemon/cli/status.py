@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from edge_daemon.cli.endpoint import ConnectOption, connectable
+from edge_daemon.cli.endpoint import ConnectOption, KeysOption, connectable
 from edge_daemon.cli.figures import number, percent, shown, size, span
 from edge_daemon.cli.options import ConfigOption, settings_with
 from edge_daemon.cli.readings import Reading, asking, readings, table_of
@@ -24,6 +24,7 @@ IntervalOption = Annotated[float, typer.Option(min=0.1, help="Seconds from one l
 def status(
     config: ConfigOption = None,
     connect: ConnectOption = None,
+    keys: KeysOption = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again until Ctrl-C.")] = False,
     interval: IntervalOption = 2.0,
     as_json: Annotated[
@@ -35,7 +36,7 @@ def status(
     Exit code 1 if it does not answer. With `--watch`, a daemon that answered once is waited for.
     """
     endpoint = connect or connectable(settings_with(config).front.bind)
-    with asking(endpoint) as ask:
+    with asking(endpoint, keys) as ask:
         if not watch:
             show_one(endpoint, ask(), as_json=as_json)
             return

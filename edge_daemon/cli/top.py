@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from edge_daemon.cli.endpoint import ConnectOption, connectable
+from edge_daemon.cli.endpoint import ConnectOption, KeysOption, connectable
 from edge_daemon.cli.figures import NOTHING, number, percent, shown, size, span
 from edge_daemon.cli.options import ConfigOption, settings_with
 from edge_daemon.cli.readings import Reading, asking, camera_rates, readings, table_of
@@ -24,7 +24,10 @@ _LINK_STYLES = {"up": "green", "down": "bold red", "standby": "dim"}
 
 
 def top(
-    config: ConfigOption = None, connect: ConnectOption = None, interval: IntervalOption = 1.0
+    config: ConfigOption = None,
+    connect: ConnectOption = None,
+    keys: KeysOption = None,
+    interval: IntervalOption = 1.0,
 ) -> None:
     """Watch a running daemon: rates per camera, latencies, queues, spool, link, temperatures.
 
@@ -32,7 +35,7 @@ def top(
     between, and ends. Exit code 1 if the daemon does not answer.
     """
     endpoint = connect or connectable(settings_with(config).front.bind)
-    with asking(endpoint) as ask:
+    with asking(endpoint, keys) as ask:
         taken = readings(ask, interval)
         if not console.is_terminal:
             console.print(second_look(endpoint, taken))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -78,7 +79,8 @@ def run(
         models.BundleError: The bundle is missing or damaged.
     """
     # The watchdog's SIGABRT, or a crash in a library, then leaves every thread's traceback.
-    faulthandler.enable()
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)
     configure_codecs(settings)
     check_settings(settings)
     load_codecs()
