@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -52,7 +53,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, *answers: Reading | LinkError) -> 
         return answer
 
     @contextmanager
-    def asking(endpoint: str) -> Generator[object, None, None]:
+    def asking(endpoint: str, keys: Path | None = None) -> Generator[object, None, None]:
         assert endpoint == ENDPOINT
         yield ask
 

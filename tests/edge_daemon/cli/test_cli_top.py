@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -48,7 +49,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, *answers: Reading | LinkError) -> 
         return answer
 
     @contextmanager
-    def asking(_: str) -> Generator[object, None, None]:
+    def asking(_: str, keys: Path | None = None) -> Generator[object, None, None]:
         yield ask
 
     monkeypatch.setattr(command, "asking", asking)
