@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_daemon.bench.soak.proxy import FlakyProxy
 from edge_daemon.client import Client
@@ -225,8 +226,8 @@ def test_a_frame_of_which_nothing_changed_is_not_sent(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     settings["cameras"] = [{"match": "still", "min_change": 0.01}]
-    picture = np.full((240, 320, 3), 90, np.uint8)
-    other = picture.copy()
+    picture: NDArray[np.uint8] = np.full((240, 320, 3), 90, np.uint8)
+    other: NDArray[np.uint8] = picture.copy()
     other[60:180, 80:240] = (200, 30, 30)
     with (
         Running("cloud", settings, tmp_path),
@@ -234,9 +235,8 @@ def test_a_frame_of_which_nothing_changed_is_not_sent(
         camera(settings, "still") as client,
     ):
         prompt = "Where is the red thing?"
-        modes = [
-            client.send(one, prompt, ack="delivered").mode for one in (picture, picture, other)
-        ]
+        frames: list[NDArray[np.uint8]] = [picture, picture, other]
+        modes = [client.send(one, prompt, ack="delivered").mode for one in frames]
         again = client.send(other, prompt, ack="delivered")
         assert modes == ["prefilter", "unchanged", "prefilter"]
         assert (again.mode, again.envelope_bytes, again.ack) == ("unchanged", 0, "delivered")
