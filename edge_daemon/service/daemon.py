@@ -195,6 +195,8 @@ class Daemon:
         self._stages.stop()
         close_codecs()
         unfinished = self._memory.abandon(stopping())
+        for _ in range(unfinished):
+            self._telemetry.dropped("stop")
         await self._overview.close()
         undelivered = await self._uplink.close(uplink_s)
         await self._front.close(_LAST_ANSWERS_S)

@@ -131,7 +131,7 @@ class Telemetry:
         )
         self._drops = Counter(
             "edge_dropped_frames",
-            "Frames that did not reach the cloud.",
+            "Frames that were turned away, left out or given up; some came again.",
             ["reason"],
             registry=registry,
         )

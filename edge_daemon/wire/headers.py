@@ -231,7 +231,7 @@ class StatusReply(Reply):
     )
     drops: dict[str, int] = Field(
         default_factory=dict[str, int],
-        description="frames that did not reach the cloud, by reason",
+        description="frames that were turned away, left out or given up, by reason",
     )
     tiles: dict[str, int] = Field(
         default_factory=dict[str, int], description="encoded and reused, since the start"

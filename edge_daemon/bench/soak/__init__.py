@@ -1,5 +1,5 @@
 """Cameras, a daemon and a cloud under random kills and cuts, and the account of every frame.
 
-`cameras` send and note what was acknowledged, `chaos` kills and cuts, `account` compares the notes
-with the cloud's log.
+`cameras` send and note what was acknowledged, `rig` and `proxy` are what is killed and cut,
+`account` compares the notes with the cloud's log.
 """
