@@ -146,7 +146,11 @@ class Daemon:
         self._overview.open()
         try:
             await self._uplink.open()
-            endpoint = self._front.open(self._overview.status)
+            try:
+                endpoint = self._front.open(self._overview.status)
+            except EdgeError:
+                await self._uplink.close(0.0)
+                raise
         except EdgeError:
             await self._overview.close()
             raise

@@ -13,7 +13,7 @@ import zmq.asyncio
 from pydantic import BaseModel
 
 from edge_daemon.errors import DeadlineError, EdgeError, InternalError, Verbatim
-from edge_daemon.keys import ServerKeys
+from edge_daemon.keys import ANYONE, ServerKeys
 from edge_daemon.service.admission import Admission
 from edge_daemon.service.job import Outcome
 from edge_daemon.service.memory import Entry
@@ -29,6 +29,7 @@ from edge_daemon.wire import (
     error_header,
     glimpse_address,
     pack,
+    read_reply,
     read_request,
 )
 from edge_daemon.wire.router import bind_router, receive, send_to, sender_of
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _WITHIN = "inproc://front"
 """Where the daemon's own check of itself comes in; encryption and keys are for other transports."""
+_PROBE = [bytes(part) for part in pack(PingHeader())]
 
 
 class Front:
@@ -94,12 +96,12 @@ class Front:
         self._probes.add(probe)
         try:
             probe.connect(_WITHIN)
-            await probe.send_multipart(pack(PingHeader()))
-            await probe.recv_multipart()
+            await probe.send_multipart(_PROBE)
+            reply, _ = read_reply(await probe.recv_multipart())
         finally:
             self._probes.discard(probe)
             probe.close()
-        return None
+        return None if isinstance(reply, PongHeader) else "a ping was not answered with a pong"
 
     async def close(self, patience_s: float) -> None:
         """Waits a bounded time for the answers under way, then closes."""
@@ -123,7 +125,9 @@ class Front:
             route, parts = incoming.route, incoming.parts
             address = glimpse_address(parts[0] if parts else b"")
             try:
-                peer = sender_of(incoming, self._keys)
+                # From the network every message has a key, if keys are asked for.
+                within = incoming.key is None and parts == _PROBE
+                peer = ANYONE if within else sender_of(incoming, self._keys)
                 most = self._live.now.limits.max_header_bytes
                 header, payload = read_request(parts, FRONT_REQUESTS, max_header_bytes=most)
                 if isinstance(header, FrameHeader):
@@ -152,6 +156,8 @@ class Front:
             outcome = await asyncio.shield(entry.outcome)
             if header.ack == "delivered":
                 await _delivered(outcome, allowed_s - (time.monotonic() - begun), allowed_s)
+            elif repeated and outcome.delivery.done():
+                outcome.delivery.result()  # raises why it was given up since
             result = ResultHeader.model_validate(
                 {**outcome.facts, "ack": _level(outcome), "duplicate": repeated}
             )

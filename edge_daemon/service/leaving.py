@@ -130,7 +130,10 @@ class Leaving:
         done: Finished | None = first
         try:
             while done is not None:
-                await self._submit(done)
+                try:
+                    await self._submit(done)
+                except Exception:
+                    _log.exception("event=defect client=%s sequence=%d", *done.job.key)
                 done = self._turnstile.take_up(client)
         finally:
             del self._out[client]
@@ -145,16 +148,17 @@ class Leaving:
         except Exception as mistake:
             self._end(job, mistake)
             return
-        if done.sent is not None:
-            done.sent()
+        # First of all the answer: whatever goes wrong behind it does not hold it up.
+        outcome = Outcome(done.facts, done.envelope, delivery, self._uplink.durable)
+        self._memory.succeed(job.key, outcome)
         spent_s = time.monotonic() - begun
         job.service_s += spent_s
+        self._room.left(job, "done")
+        if done.sent is not None:
+            done.sent()
         self._observer.observe("submit", spent_s)
         for stage, spent_ms in done.facts["timings_ms"].items():
             self._observer.observe(stage, spent_ms / 1000)
-        self._room.left(job, "done")
-        outcome = Outcome(done.facts, done.envelope, delivery, self._uplink.durable)
-        self._memory.succeed(job.key, outcome)
         self._account(done)
 
     def _keep_quiet(self, done: Finished) -> None:

@@ -16,7 +16,7 @@ from edge_daemon.errors import EdgeError
 from edge_daemon.settings import UplinkSettings, WhenFull
 from edge_daemon.uplink.deliveries import Deliveries, Delivery, gave_way, spool_full
 from edge_daemon.uplink.sender import Sender
-from edge_daemon.uplink.spool import Entry, Facts, Record, SpoolThread
+from edge_daemon.uplink.spool import Entry, Facts, Record, SpoolThread, Stored
 from edge_daemon.uplink.transports import Transport
 from edge_daemon.uplink.window import Parcel, Window
 from edge_daemon.wire import Key
@@ -168,13 +168,14 @@ class Uplink:
             if waiting is not None:
                 # Its result was forgotten, its envelope still waits: one copy is enough.
                 return waiting
-            stored = await self._spool.put(
-                Entry(key, envelope, spare, self._when_full(key[0])),
-                under_way=self._window.under_way(),
-            )
+            entry = Entry(key, envelope, spare, self._when_full(key[0]))
+            stored = await self._put(entry)
+            while not stored.fresh and self._window.find(key) is None:
+                # Its first copy was answered just now: put anew, behind the delete.
+                self._spool.delete(stored.record.id)
+                stored = await self._put(entry)
         finally:
             self._reserved -= 1
-        self._let_go(stored.dropped, "gave_way")
         if self._window.find(key) is None:
             self._window.put(Parcel(stored.record, backlog=not self.up))
         self._sender.wake()
@@ -219,6 +220,11 @@ class Uplink:
         if self.durable and left:
             _log.info("event=spooled_for_later envelopes=%d", left)
         return 0 if self.durable else left
+
+    async def _put(self, entry: Entry) -> Stored:
+        stored = await self._spool.put(entry, under_way=self._window.under_way())
+        self._let_go(stored.dropped, "gave_way")
+        return stored
 
     async def _expire(self) -> None:
         """Now and then: drops what is too old."""

@@ -70,7 +70,7 @@ class Sender:
             while True:
                 self._turned = time.monotonic()
                 self._wake.clear()
-                await self._look_after()
+                await self._looked_after()
                 took_all = not self.up or await self._send_due()
                 due_s = self._window.next_due_s(time.monotonic())
                 await self._woken(min(_PATIENCE_S, due_s) if self.up and took_all else _PATIENCE_S)
@@ -78,9 +78,18 @@ class Sender:
             for task in self._recodings:
                 task.cancel()
 
+    async def _looked_after(self) -> None:
+        try:
+            await self._look_after()
+        except StorageError as mistake:
+            _log.error("event=spool_not_looked_after error=%r", str(mistake))
+
     async def _send_due(self) -> bool:
         """Sends what is due; False if no more can be sent for now."""
         while self.up and (parcel := self._window.next(time.monotonic())) is not None:
+            if time.monotonic() - self._turned > _PATIENCE_S:
+                self.wake()  # a long backlog: whatever else has to be looked after gets its turn
+                return True
             try:
                 stored = await self._spool.read(parcel.id)
             except StorageError as mistake:
@@ -114,6 +123,9 @@ class Sender:
         """See `Verdicts`."""
         parcel = self._window.find(key)
         if parcel is not None and isinstance(error, LatentsError):
+            if parcel.recoded:
+                return  # about the copy before: a spare decodes alike everywhere
+            parcel.recoded = True
             task = asyncio.create_task(self._recode(parcel, error))
             self._recodings.add(task)
             task.add_done_callback(self._recodings.discard)
@@ -153,6 +165,7 @@ class Sender:
         try:
             record = await self._spool.use_spare(parcel.id)
         except StorageError as mistake:
+            parcel.recoded = False
             self.again(parcel.key, mistake, mistake.retry_after_s or _PATIENCE_S)
             return
         if record is None:

@@ -35,6 +35,7 @@ class Parcel:
         attempts: How often it was sent.
         due: When it may be sent again, by the monotonic clock, in seconds.
         postponed: The cloud asked for it again, at `due`.
+        recoded: The cloud could not decode it, and its spare takes its place.
     """
 
     record: Record
@@ -42,6 +43,7 @@ class Parcel:
     attempts: int = 0
     due: float = 0.0
     postponed: bool = False
+    recoded: bool = False
 
     @property
     def id(self) -> int:
@@ -184,7 +186,13 @@ class Window:
 
     def next_due_s(self, now: float) -> float:
         """Seconds until `next` may have something that it has not now."""
-        dues = [max(0.0, parcel.due - now) for parcel in self._sent.values()]
+        dues: list[float] = []
+        held: set[str] = set()
+        for parcel in sorted(self._sent.values(), key=lambda parcel: parcel.id):
+            if parcel.key[0] not in held:
+                dues.append(max(0.0, parcel.due - now))
+            if parcel.postponed:
+                held.add(parcel.key[0])
         if self._backlog and len(self._sent) < self._credit:
             pause_s = self._pace.wait_s(now)
             dues += [pause_s] if pause_s > 0.0 else []

@@ -227,7 +227,7 @@ def test_a_frame_of_which_nothing_changed_is_not_sent(
 ) -> None:
     settings["cameras"] = [{"match": "still", "min_change": 0.01}]
     picture: NDArray[np.uint8] = np.full((240, 320, 3), 90, np.uint8)
-    other: NDArray[np.uint8] = picture.copy()
+    other: NDArray[np.uint8] = np.full((240, 320, 3), 90, np.uint8)
     other[60:180, 80:240] = (200, 30, 30)
     with (
         Running("cloud", settings, tmp_path),

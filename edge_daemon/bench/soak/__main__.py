@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -52,16 +53,24 @@ class Chaos:
         self._heal_at = float("inf")
         self.kills: dict[Role, int] = {"serve": 0, "cloud": 0}
         self.stops = self.cuts = 0
+        self.crashes: list[str] = []
 
     def act(self) -> None:
         """Does what is due."""
         now = time.monotonic()
+        for role in ("serve", "cloud"):
+            code = self._rig.ended(role)
+            if code is not None:
+                self.crashes.append(f"{role} ended by itself with code {code}")
+                self._rig.start(role)
         if now >= self._kill_at:
             self._kill_at = self._later(self._kill_s)
             role: Role = self._random.choice(("serve", "cloud"))
             if self._random.random() < 0.2:
-                self._rig.stop(role)
+                code = self._rig.stop(role)
                 self.stops += 1
+                if code != 0:
+                    self.crashes.append(f"{role} stopped with code {code}")
             else:
                 self._rig.kill(role)
                 self.kills[role] += 1
@@ -138,7 +147,7 @@ def soak(
     for camera in cameras:
         camera.join()
     rig.settle(DRAIN_S)
-    account = balance(ledger, logged(rig.log))
+    account = replace(balance(ledger, logged(rig.log)), crashes=len(chaos.crashes))
     return account, _table(account, ledger, chaos, list(lives.values()), seconds)
 
 
@@ -170,6 +179,7 @@ def _table(
         "kill -9 of the cloud": chaos.kills["cloud"],
         "stops by SIGTERM": chaos.stops,
         "cuts of the link": chaos.cuts,
+        "ends that nobody asked for": ", ".join(chaos.crashes) or "none",
         "errors answered": ", ".join(f"{n} {code}" for code, n in ledger.errors.items()) or "none",
         "daemon's memory, highest, MiB": f"{highest:.0f}",
         "daemon's memory, slope, MiB per hour": "too short" if slope is None else f"{slope:+.1f}",

@@ -62,6 +62,7 @@ class Account:
         lost: Frames that were acknowledged and are not in the log.
         unordered: Frames in the log after a later one of their camera.
         strangers: Frames in the log that nobody sent.
+        crashes: Processes that ended unasked, or not as asked.
     """
 
     sent: int
@@ -72,11 +73,13 @@ class Account:
     lost: frozenset[Key]
     unordered: int
     strangers: int
+    crashes: int = 0
 
     @property
     def whole(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.duplicated or self.unordered or self.strangers)
+        broken = self.duplicated + self.unordered + self.strangers + self.crashes
+        return not (self.lost or broken)
 
 
 def logged(log: Path) -> list[Key]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from edge_daemon.wire import StatusReply
 Role = Literal["serve", "cloud"]
 """The command that a process runs."""
 
-START_S = 60.0
+STOP_S = 60.0
 _LINK_PARAMETERS = """
 connect = "{proxy}"
 ack_timeout_s = 3.0
@@ -45,8 +46,8 @@ class Killable(Protocol):
         """SIGTERM."""
         ...
 
-    def wait(self) -> object:
-        """Returns when it is gone."""
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Its exit code, once it is gone; raises or returns `None` if that takes longer."""
         ...
 
 
@@ -103,9 +104,9 @@ class Rig:
         """Ends a process as a power cut would, and waits until it is gone."""
         self._end(role, gently=False)
 
-    def stop(self, role: Role) -> None:
-        """Asks a process to end (SIGTERM), and waits until it is gone."""
-        self._end(role, gently=True)
+    def stop(self, role: Role) -> int | None:
+        """Asks a process to end (SIGTERM); its exit code, `None` if it had to be killed."""
+        return self._end(role, gently=True)
 
     def close(self) -> None:
         """Ends everything."""
@@ -149,13 +150,25 @@ class Rig:
             remedy=f"read {self.log_of('serve')}",
         )
 
-    def _end(self, role: Role, *, gently: bool) -> None:
+    def ended(self, role: Role) -> int | None:
+        """The exit code of a process that ended by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._processes[role].wait(0.0)
+        return None
+
+    def _end(self, role: Role, *, gently: bool) -> int | None:
         process = self._processes.pop(role)
-        if gently:
-            process.terminate()
-        else:
+        if not gently:
             process.kill()
+            return process.wait()
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(STOP_S)
+            if code is not None:
+                return code
+        process.kill()
         process.wait()
+        return None
 
 
 def resident_mib(pid: int) -> float | None:

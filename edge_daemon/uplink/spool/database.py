@@ -217,7 +217,7 @@ class Database:
 
     def probe(self) -> None:
         """A statement that does nothing."""
-        self._connection.execute("SELECT 1").fetchone()
+        self._connection.execute("SELECT id FROM waiting LIMIT 1").fetchone()
 
     def _make(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")

@@ -136,7 +136,10 @@ class Keeper:
         """Whether the file has free pages for so many bytes, so that it need not grow."""
         if self._database is None:
             return False
-        _, free = self._database.pages()
+        try:
+            _, free = self._database.pages()
+        except sqlite3.Error:
+            return False
         return free * PAGE_BYTES >= size + size // 16 + _SPARE_BYTES
 
     def _fold(self) -> None:

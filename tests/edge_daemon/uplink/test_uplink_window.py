@@ -86,6 +86,15 @@ def test_a_postponed_envelope_leaves_at_that_time_and_holds_its_client_only() ->
     assert send_keys(window, 3.0) == [("a", 0), ("a", 1)]
 
 
+def test_what_waits_behind_a_postponed_one_is_not_looked_at_before() -> None:
+    window = filled(2)
+    send_all(window, 0.0)
+    assert window.postpone(("cam", 0), 5.0)
+    assert window.postpone(("cam", 1), 1.0)
+    assert window.next(2.0) is None
+    assert window.next_due_s(2.0) == 3.0
+
+
 def test_after_a_reconnection_all_in_flight_leaves_again_first_and_in_order() -> None:
     window = filled(4, in_flight=3)
     send_all(window, 0.0)

@@ -27,8 +27,8 @@ class Forked:
     def terminate(self) -> None:
         self._process.terminate()
 
-    def wait(self) -> object:
-        self._process.join()
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
         return self._process.exitcode
 
 
