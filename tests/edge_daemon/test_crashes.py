@@ -51,9 +51,9 @@ def test_kill_9_of_daemon_and_cloud_loses_and_doubles_nothing(tmp_path: Path) ->
     account = balance(ledger, logged(rig.log))
     assert account.lost == frozenset()
     assert (account.duplicated, account.strangers, account.unordered) == (0, 0, 0)
-    # It was a trial: kills hit frames at work, and frames went through in spite of them.
+    # It was a trial: frames went through in spite of all, and some waited for the next life.
+    assert sum(rig.starts.values()) == ROUNDS + 2
     assert account.acknowledged > ROUNDS
-    assert account.attempts > account.sent
     daemon_log = rig.log_of("serve").read_text("utf-8")
     assert re.search(r"event=backlog_found envelopes=[1-9]", daemon_log)
     assert "event=defect" not in daemon_log
