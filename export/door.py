@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch import nn
 
 from export import parity
 from export.errors import ExportError
-from export.graph import OPSET, export_graph
+from export.graph import OPSET, TileTower, export_graph
 from export.towers import TowerFacts, Towers
 from models import BundleError, load_bundle
 from models.manifest import (
@@ -24,6 +23,7 @@ from models.manifest import (
     FileFacts,
     Manifest,
     Parity,
+    Preprocessing,
     TowerParity,
 )
 from models.ort import OrtSession
@@ -64,16 +64,20 @@ def export_bundle(
     draft = _draft(facts, name or facts.name)
 
     progress(STEPS[0])
-    pixels = torch.zeros(_EXAMPLE_ROWS, 3, facts.tile_size, facts.tile_size)
-    image = export_graph(towers.image, pixels, input_name="pixels")
+    tiles = torch.zeros(_EXAMPLE_ROWS, facts.tile_size, facts.tile_size, 3, dtype=torch.uint8)
+    image = export_graph(TileTower(towers.image, facts.mean, facts.std), tiles, input_name="tiles")
     spec = GraphSpec.image(facts.tile_size, facts.embedding_size)
-    image_parity = _measured("image.onnx", image, spec, towers.image, parity.random_tiles(facts))
+    image_parity = _measured(
+        "image.onnx", image, spec, parity.image_reference(towers), parity.random_tiles(facts)
+    )
 
     progress(STEPS[1])
     tokens = torch.full((_EXAMPLE_ROWS, facts.context_length), facts.end_token_id)
     text = export_graph(towers.text, tokens, input_name="tokens")
     spec = GraphSpec.text(facts.context_length, facts.embedding_size)
-    text_parity = _measured("text.onnx", text, spec, towers.text, parity.random_tokens(facts))
+    text_parity = _measured(
+        "text.onnx", text, spec, parity.text_reference(towers), parity.random_tokens(facts)
+    )
 
     progress(STEPS[2])
     contents: dict[BundleFile, bytes] = {
@@ -126,13 +130,13 @@ def _measured(
     file: BundleFile,
     content: bytes,
     spec: GraphSpec,
-    tower: nn.Module,
+    reference: parity.Reference,
     batches: Iterator[NDArray[Any]],
 ) -> TowerParity:
     """The parity of one graph, good enough for a bundle."""
     try:
         session = OrtSession(content, spec, threads=torch.get_num_threads(), file=Path(file))
-        report = parity.measure(session, tower, batches)
+        report = parity.measure(session, reference, batches)
     except BundleError as error:
         raise ExportError(
             f"the exported graph does not run: {error.problem}",
@@ -160,6 +164,7 @@ def _draft(facts: TowerFacts, name: str) -> Manifest:
             tile_size=facts.tile_size,
             mean=facts.mean,
             std=facts.std,
+            preprocessing=Preprocessing(resize=facts.resize),
             context_length=facts.context_length,
             pad_token_id=facts.pad_token_id,
             end_token_id=facts.end_token_id,

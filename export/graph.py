@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,32 @@ OUTPUT = "embedding"
 _LARGEST_BYTES = 2**31 - 1
 # Not an identifier that the exporter could make up for a value inside the graph.
 _PROVISIONAL_OUTPUT = "tower.output"
+
+
+class TileTower(nn.Module):
+    """An image tower behind its preprocessing: 8-bit tiles in, as `GraphSpec.image` has them.
+
+    Args:
+        tower: Takes normalised planes, float32 (N, 3, S, S).
+        mean: Of pixels scaled to 0..1, in the order red, green, blue.
+        std: Likewise.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, tower: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.tower = tower
+        middle, deviation = (torch.tensor(v, dtype=torch.float64) for v in (mean, std))
+        # (x / 255 - mean) / std as one multiplication and one addition per channel.
+        self.register_buffer("scale", (1 / (255 * deviation)).float()[:, None, None])
+        self.register_buffer("offset", (-middle / deviation).float()[:, None, None])
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """uint8 (N, S, S, 3) -> the tower's embeddings."""
+        planes = tiles.permute(0, 3, 1, 2).float()
+        return self.tower(planes * self.scale + self.offset)
 
 
 class UnitTower(nn.Module):

@@ -87,6 +87,7 @@ def load_clip(checkpoint: Path) -> Towers:
         tile_size=_tile_size(checkpoint, vision),
         mean=mean,
         std=std,
+        resize="bicubic",
         context_length=int(text.max_position_embeddings),
         # What stands behind the end token is never looked at; the end token itself is the one id
         # that cannot be mistaken for an earlier end under either pooling rule.

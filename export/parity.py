@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from export.errors import ExportError
-from export.towers import TowerFacts
+from export.towers import TowerFacts, Towers
 from models.manifest import TowerParity
 from models.session import EncoderSession
 
@@ -26,18 +27,21 @@ BATCHES = (1, 3, 2)
 _SEED = 20
 
 
-def random_tiles(facts: TowerFacts) -> Iterator[NDArray[np.float32]]:
-    """Batches of normalised tiles, float32 (N, 3, S, S): coarse patches of colour under noise."""
+Reference = Callable[[NDArray[Any]], NDArray[np.float64]]
+"""From a batch as the graph takes it to the torch tower's embeddings, normalised in float64."""
+
+
+def random_tiles(facts: TowerFacts) -> Iterator[NDArray[np.uint8]]:
+    """Batches of tiles, uint8 (N, S, S, 3): coarse patches of colour under noise."""
     rng = np.random.default_rng(_SEED)
     side = facts.tile_size
     cell = max(1, side // 8)
     cells = -(-side // cell)
-    mean, std = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (facts.mean, facts.std))
     for rows in BATCHES:
-        coarse = rng.random((rows, 3, cells, cells), dtype=np.float32)
-        patches = coarse.repeat(cell, axis=2).repeat(cell, axis=3)[:, :, :side, :side]
-        noise = rng.random((rows, 3, side, side), dtype=np.float32)
-        yield ((0.75 * patches + 0.25 * noise - mean) / std).astype(np.float32)
+        coarse = rng.random((rows, cells, cells, 3), dtype=np.float32)
+        patches = coarse.repeat(cell, axis=1).repeat(cell, axis=2)[:, :side, :side]
+        noise = rng.random((rows, side, side, 3), dtype=np.float32)
+        yield (255 * (0.75 * patches + 0.25 * noise)).astype(np.uint8)
 
 
 def random_tokens(facts: TowerFacts) -> Iterator[NDArray[np.int64]]:
@@ -60,13 +64,13 @@ def random_tokens(facts: TowerFacts) -> Iterator[NDArray[np.int64]]:
 
 
 def measure(
-    session: EncoderSession, tower: nn.Module, batches: Iterator[NDArray[Any]]
+    session: EncoderSession, reference: Reference, batches: Iterator[NDArray[Any]]
 ) -> TowerParity:
-    """Compare a session with the torch tower, normalised here in float64 and not by the graph."""
+    """Compare a session with the torch tower that it was exported from."""
     worst, cosine, samples = 0.0, 1.0, 0
     for batch in batches:
         got = session.encode(batch).astype(np.float64)
-        wanted = _reference(tower, batch)
+        wanted = reference(batch)
         # numpy's maximum and minimum, unlike Python's, do not lose a NaN.
         worst = float(np.maximum(worst, np.abs(got - wanted).max()))
         lengths = np.linalg.norm(got, axis=1) * np.linalg.norm(wanted, axis=1)
@@ -91,7 +95,23 @@ def require(parity: TowerParity, graph: str) -> None:
         )
 
 
-def _reference(tower: nn.Module, batch: NDArray[Any]) -> NDArray[np.float64]:
+def image_reference(towers: Towers) -> Reference:
+    """The image tower's embeddings of tiles that are normalised here and not by the graph."""
+    mean, std = np.asarray(towers.facts.mean), np.asarray(towers.facts.std)
+
+    def embed(tiles: NDArray[Any]) -> NDArray[np.float64]:
+        pixels = np.moveaxis((tiles / 255.0 - mean) / std, 3, 1)
+        return _unit(towers.image, pixels.astype(np.float32))
+
+    return embed
+
+
+def text_reference(towers: Towers) -> Reference:
+    """The text tower's embeddings of token rows."""
+    return partial(_unit, towers.text)
+
+
+def _unit(tower: nn.Module, batch: NDArray[Any]) -> NDArray[np.float64]:
     with torch.inference_mode():
         raw = np.asarray(tower(torch.as_tensor(batch)).numpy(), dtype=np.float64)
     return raw / np.linalg.norm(raw, axis=1, keepdims=True)

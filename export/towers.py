@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from torch import nn
 
 from models.manifest import Recommended
+from models.preprocess import Resize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class TowerFacts:
         tile_size: Side of a tile in pixels (S).
         mean: Of pixels scaled to 0..1, in the order red, green, blue.
         std: Likewise.
+        resize: The filter that pictures were resized with in training (`models.preprocess`).
         context_length: Tokens in a row of the text tower's input (L), start and end included.
         pad_token_id: Fills a row after the end token; must not change the embedding.
         end_token_id: The last token of every text; what the tokenizer's post-processor appends.
@@ -45,6 +47,7 @@ class TowerFacts:
     tile_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    resize: Resize
     context_length: int
     pad_token_id: int
     end_token_id: int

@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from models.cache import EmbeddingCache
 from models.manifest import Manifest
+from models.preprocess import Resize
 from models.session import EncoderSession
 from models.tokenizer import PromptTokenizer
 
-BATCH_TILES = 8
-"""Tiles per run of the image graph. Larger batches are no faster on a CPU and cost memory."""
-
-BATCH_TEXTS = 16
 CACHED_TEXTS = 1024
 
 
@@ -38,16 +35,16 @@ class Bundle:
         self._image = image
         self._text = text
         self._cache = EmbeddingCache(CACHED_TEXTS)
-        # (x / 255 - mean) / std as one multiplication and one addition per channel.
-        std = np.asarray(manifest.std, dtype=np.float64)
-        mean = np.asarray(manifest.mean, dtype=np.float64)
-        self._scale = (1.0 / (255.0 * std)).astype(np.float32)
-        self._offset = (-mean / std).astype(np.float32)
 
     @property
     def tile_size(self) -> int:
         """Side of a tile in pixels."""
         return self.manifest.tile_size
+
+    @property
+    def resize(self) -> Resize:
+        """How pictures are to be resized before tiles are cut out of them."""
+        return self.manifest.preprocessing.resize
 
     @property
     def embedding_size(self) -> int:
@@ -86,9 +83,9 @@ class Bundle:
                 f"tiles must be uint8 (N, {side}, {side}, 3), got {tiles.dtype} {tiles.shape}"
             )
         embeddings = np.empty((len(tiles), self.embedding_size), dtype=np.float32)
-        for start in range(0, len(tiles), BATCH_TILES):
-            stop = min(start + BATCH_TILES, len(tiles))
-            embeddings[start:stop] = self._image.encode(self._normalised(tiles[start:stop]))
+        for start in range(0, len(tiles), self._image.batch):
+            batch = np.ascontiguousarray(tiles[start : start + self._image.batch])
+            embeddings[start : start + len(batch)] = self._image.encode(batch)
         return embeddings
 
     def encode_text(self, text: str) -> NDArray[np.float32]:
@@ -121,14 +118,6 @@ class Bundle:
             "text": self._text.describe(),
         }
 
-    def _normalised(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        side = self.tile_size
-        planes = np.empty((len(tiles), 3, side, side), dtype=np.float32)
-        planes[...] = np.moveaxis(tiles, 3, 1)
-        planes *= self._scale[:, None, None]
-        planes += self._offset[:, None, None]
-        return planes
-
     def _embedded(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """One embedding per text, from the cache where it has them.
 
@@ -139,8 +128,8 @@ class Bundle:
         keys = [row.tobytes() for row in rows]
         found = {key: self._cache.get(key) for key in keys}
         missing = [i for i, key in enumerate(keys) if found[key] is None]
-        for start in range(0, len(missing), BATCH_TEXTS):
-            batch = missing[start : start + BATCH_TEXTS]
+        for start in range(0, len(missing), self._text.batch):
+            batch = missing[start : start + self._text.batch]
             fresh = self._text.encode(rows[batch])
             fresh.flags.writeable = False
             for i, embedding in zip(batch, fresh, strict=True):

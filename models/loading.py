@@ -12,6 +12,7 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.manifest import MANIFEST_FILE, BundleFile, FileFacts, Manifest, read_manifest
 from models.ort import OrtSession, usable_cores
+from models.preprocess import Normalising
 from models.session import EncoderSession, GraphSpec
 from models.tokenizer import PromptTokenizer
 
@@ -51,12 +52,7 @@ def load_bundle(path_or_name: str | os.PathLike[str], *, threads: int | None = N
     tokenizer = PromptTokenizer(
         _verified(directory, "tokenizer.json", manifest), manifest, file=tokenizer_file
     )
-    image = OrtSession(
-        _verified(directory, "image.onnx", manifest),
-        GraphSpec.image(manifest.tile_size, manifest.embedding_size),
-        threads=threads,
-        file=directory / "image.onnx",
-    )
+    image = _image_session(directory, manifest, threads)
     text = OrtSession(
         _verified(directory, "text.onnx", manifest),
         GraphSpec.text(manifest.context_length, manifest.embedding_size),
@@ -66,6 +62,18 @@ def load_bundle(path_or_name: str | os.PathLike[str], *, threads: int | None = N
     _probe_image(image, manifest, directory / "image.onnx")
     _probe_text(text, tokenizer, directory / "text.onnx")
     return Bundle(manifest, tokenizer, image, text)
+
+
+def _image_session(directory: Path, manifest: Manifest, threads: int) -> EncoderSession:
+    tiles = manifest.preprocessing.input == "tiles"
+    spec = GraphSpec.image if tiles else GraphSpec.normalised_image
+    session = OrtSession(
+        _verified(directory, "image.onnx", manifest),
+        spec(manifest.tile_size, manifest.embedding_size),
+        threads=threads,
+        file=directory / "image.onnx",
+    )
+    return session if tiles else Normalising(session, manifest.mean, manifest.std)
 
 
 def _find(path_or_name: str | os.PathLike[str]) -> Path:
@@ -113,9 +121,7 @@ def _verified(directory: Path, name: BundleFile, manifest: Manifest) -> bytes:
 
 
 def _probe_image(session: EncoderSession, manifest: Manifest, file: Path) -> None:
-    level = (_MID_GREY / 255.0 - np.asarray(manifest.mean)) / np.asarray(manifest.std)
-    side = manifest.tile_size
-    grey = np.broadcast_to(level[None, :, None, None], (1, 3, side, side)).astype(np.float32)
+    grey = np.full((1, manifest.tile_size, manifest.tile_size, 3), _MID_GREY, np.uint8)
     _check_unit(session.encode(grey), file, "a grey tile")
 
 

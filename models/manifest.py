@@ -1,4 +1,4 @@
-"""What a bundle says about itself: `manifest.json`, format 1.
+"""What a bundle says about itself: `manifest.json`, format 2; format 1 is read too.
 
 The manifest is parsed strictly. A key that this version does not know is an error, because a bundle
 whose facts are half understood would give embeddings that are wrong without looking wrong.
@@ -26,13 +26,17 @@ from pydantic import (
 )
 
 from models.errors import BundleError
+from models.preprocess import Resize
 
 MANIFEST_FILE = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 BundleFile = Literal["tokenizer.json", "image.onnx", "text.onnx"]
 """A bundle's files beside its manifest; a closed list: no name can lead out of the bundle."""
+
+_SINCE_FORMAT_1 = {"format": FORMAT, "preprocessing": {"resize": "area", "input": "pixels"}}
+"""What format 1 did not say, and how it was."""
 
 BUNDLE_FILES: tuple[BundleFile, ...] = get_args(BundleFile)
 
@@ -76,6 +80,18 @@ class Recommended(_Strict):
         return self
 
 
+class Preprocessing(_Strict):
+    """How a picture becomes what the image graph takes.
+
+    `resize` is the filter that the model was trained with (`models.preprocess`). `input` names the
+    graph's input: `tiles` are 8-bit pixels that the graph normalises itself, `pixels` are planes
+    that are normalised for it, as in bundles of format 1.
+    """
+
+    resize: Resize
+    input: Literal["tiles", "pixels"] = "tiles"
+
+
 class TowerParity(_Strict):
     """How far one exported graph is from the model that it was exported from.
 
@@ -104,13 +120,14 @@ class Manifest(_Strict):
     `accuracy` are free-form records for people.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     name: BundleName
     architecture: Annotated[str, StringConstraints(min_length=1)]
     embedding_size: PositiveInt
     tile_size: PositiveInt = 224
     mean: tuple[_Unit, _Unit, _Unit]
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    preprocessing: Preprocessing
     context_length: Annotated[int, Field(ge=3)]
     pad_token_id: NonNegativeInt
     end_token_id: NonNegativeInt
@@ -153,9 +170,9 @@ def read_manifest(directory: Path) -> Manifest:
             file=path,
             remedy="point at a bundle directory made by `python -m export`",
         ) from error
-    _check_format(raw, path)
+    fields = _upgraded(raw, path)
     try:
-        return Manifest.model_validate_json(raw)
+        return Manifest.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         raise BundleError(
             f"bad manifest: {_first_problems(error)}",
@@ -164,8 +181,8 @@ def read_manifest(directory: Path) -> Manifest:
         ) from error
 
 
-def _check_format(raw: bytes, path: Path) -> None:
-    """Refuse other formats before their fields are complained about one by one."""
+def _upgraded(raw: bytes, path: Path) -> dict[str, Any]:
+    """The fields in this format; others are refused before their fields are complained about."""
     try:
         fields: Any = json.loads(raw)
     except ValueError as error:
@@ -174,13 +191,15 @@ def _check_format(raw: bytes, path: Path) -> None:
             file=path,
             remedy="copy or export the bundle again",
         ) from error
-    found = cast("dict[str, Any]", fields).get("format") if isinstance(fields, dict) else None
-    if type(found) is not int or found != FORMAT:
+    known = cast("dict[str, Any]", fields) if isinstance(fields, dict) else {}
+    found = known.get("format")
+    if type(found) is not int or found not in (1, FORMAT):
         raise BundleError(
-            f"manifest format {found!r}, but this version reads format {FORMAT}",
+            f"manifest format {found!r}, but this version reads formats 1 and {FORMAT}",
             file=path,
             remedy="export the bundle again with this version, or update edge-daemon",
         )
+    return known if found == FORMAT else {**known, **_SINCE_FORMAT_1}
 
 
 def _first_problems(error: ValidationError, most: int = 3) -> str:

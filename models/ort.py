@@ -21,7 +21,7 @@ import onnxruntime
 ort: Any = onnxruntime
 
 _CPU = "CPUExecutionProvider"
-_TYPES = {np.float32: "tensor(float)", np.int64: "tensor(int64)"}
+_TYPES = {np.uint8: "tensor(uint8)", np.float32: "tensor(float)", np.int64: "tensor(int64)"}
 _SILENT_BELOW_ERROR = 3
 
 
@@ -46,6 +46,9 @@ class OrtSession:
         BundleError: The graph cannot be loaded, has other inputs or outputs than the spec, or ended
             up on another provider than the CPU.
     """
+
+    batch = 8
+    """Larger batches are no faster on a CPU and cost memory."""
 
     def __init__(self, content: bytes, spec: GraphSpec, *, threads: int, file: Path) -> None:
         self._spec = spec

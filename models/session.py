@@ -21,14 +21,19 @@ class GraphSpec:
     """
 
     input_name: str
-    input_dtype: type[np.float32] | type[np.int64]
+    input_dtype: type[np.uint8] | type[np.float32] | type[np.int64]
     input_shape: tuple[int, ...]
     embedding_size: int
     output_name: str = "embedding"
 
     @staticmethod
     def image(tile_size: int, embedding_size: int) -> GraphSpec:
-        """`image.onnx`: `pixels` float32 (N, 3, S, S), normalised by mean and std."""
+        """`image.onnx`: `tiles` uint8 (N, S, S, 3), sRGB; the graph normalises them."""
+        return GraphSpec("tiles", np.uint8, (tile_size, tile_size, 3), embedding_size)
+
+    @staticmethod
+    def normalised_image(tile_size: int, embedding_size: int) -> GraphSpec:
+        """`image.onnx` of format 1: `pixels` float32 (N, 3, S, S), normalised by mean and std."""
         return GraphSpec("pixels", np.float32, (3, tile_size, tile_size), embedding_size)
 
     @staticmethod
@@ -39,6 +44,9 @@ class GraphSpec:
 
 class EncoderSession(Protocol):
     """One loaded encoder graph on one backend, safe to call from several threads."""
+
+    batch: int
+    """Most rows per run that pay here; more are never given."""
 
     def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Embeddings, float32 (N, D), of a batch with the spec's dtype and (N, *input_shape)."""

@@ -169,7 +169,7 @@ class Prefilter:
         with _timed(timings, "canvas"):
             image = veil(image, boxes_of(spending.mask, height, width))
             if texts:
-                grid, tiles = tile(image, settings, self.bundle.tile_size)
+                grid, tiles = tile(image, settings, self.bundle.tile_size, self.bundle.resize)
             else:
                 grid, tiles = None, no_tiles(self.bundle.tile_size)
         plan = Plan(

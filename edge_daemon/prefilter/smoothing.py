@@ -19,7 +19,7 @@ from edge_daemon.prefilter.allocation import (
 from edge_daemon.prefilter.plan import Plan
 from edge_daemon.prefilter.reference import blur_blocks
 from edge_daemon.prefilter.regions import boxes_of
-from edge_daemon.prefilter.tiling import make_canvas
+from edge_daemon.prefilter.tiling import stretched_canvas
 from edge_daemon.quantiser import QuantiserMap
 from kernels import KEEP_SIGMA, CoarseSigma, varying_gaussian
 
@@ -138,7 +138,7 @@ def smooth_blocks(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: P
         sigma_max=spending.sigma_max,
         mapping=spending.mapping,
     )
-    pixels = blur_blocks(make_canvas(image, plan.grid, cubic=True), nominal)
+    pixels = blur_blocks(stretched_canvas(image, plan.grid), nominal)
     shown = np.maximum(nominal, 0.0).astype(np.float32)
     rows, columns = min(plan.height, SAMPLES), min(plan.width, SAMPLES)
     sampled = shown[np.ix_(_spread(rows, blocks.shape[0]), _spread(columns, blocks.shape[1]))]

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from edge_daemon.errors import UnsupportedError
 from edge_daemon.settings import PrefilterSettings
+from models.preprocess import Resize, resized
 
 REFERENCE_STRIDES: Final = (4, 2, 1)
 """Strides of the reference mode, as divisors of the tile size: 56, 112 and 224 px."""
@@ -163,35 +164,23 @@ def _evenly(size: int, tile_size: int) -> tuple[int, ...]:
     return tuple(round(i * (size - tile_size) / max(1, count - 1)) for i in range(count))
 
 
-def make_canvas(
-    image: NDArray[np.uint8], grid: TileGrid, *, cubic: bool = False
-) -> NDArray[np.uint8]:
+def make_canvas(image: NDArray[np.uint8], grid: TileGrid, resize: Resize) -> NDArray[np.uint8]:
     """The image at the grid's canvas size.
 
     Args:
         image: uint8 (H, W, 3) of the grid's source size.
-        grid: See `reference_grid` and `default_grid`.
-        cubic: Interpolate bicubically, as the publication does to stretch. Otherwise shrinking
-            averages areas (no aliasing) and enlarging is bilinear.
+        grid: See `default_grid`.
+        resize: The bundle's filter.
     """
-    width, height = grid.canvas_width, grid.canvas_height
-    if image.shape[:2] == (height, width):
+    return resized(image, grid.canvas_width, grid.canvas_height, resize)
+
+
+def stretched_canvas(image: NDArray[np.uint8], grid: TileGrid) -> NDArray[np.uint8]:
+    """The same for `reference_grid`: bicubic without antialiasing, as the publication stretches."""
+    size = (grid.canvas_width, grid.canvas_height)
+    if image.shape[1::-1] == size:
         return image
-    if cubic:
-        return _resized(image, width, height, cv2.INTER_CUBIC)
-    # One axis may shrink while the other grows, and area averaging is for shrinking alone.
-    small = (min(width, grid.source_width), min(height, grid.source_height))
-    if small != (grid.source_width, grid.source_height):
-        image = _resized(image, *small, cv2.INTER_AREA)
-    if small != (width, height):
-        image = _resized(image, width, height, cv2.INTER_LINEAR)
-    return image
-
-
-def _resized(
-    image: NDArray[np.uint8], width: int, height: int, interpolation: int
-) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def cut_tiles(canvas: NDArray[np.uint8], grid: TileGrid) -> NDArray[np.uint8]:
@@ -203,20 +192,25 @@ def cut_tiles(canvas: NDArray[np.uint8], grid: TileGrid) -> NDArray[np.uint8]:
 
 
 def tile(
-    image: NDArray[np.uint8], settings: PrefilterSettings, tile_size: int
+    image: NDArray[np.uint8], settings: PrefilterSettings, tile_size: int, resize: Resize
 ) -> tuple[TileGrid, NDArray[np.uint8]]:
     """The grid that the settings ask for and the tiles of an image, as `cut_tiles` cuts them.
+
+    Args:
+        image: uint8 (H, W, 3).
+        settings: Mode and tile budget.
+        tile_size: The bundle's, in canvas pixels.
+        resize: The bundle's filter; reference mode has its own.
 
     Raises:
         UnsupportedError: See `reference_grid`.
     """
     height, width = image.shape[:2]
-    released = settings.mode == "reference"
-    if released:
+    if settings.mode == "reference":
         grid = reference_grid(width, height, tile_size=tile_size)
-    else:
-        grid = default_grid(width, height, budget=settings.tile_budget, tile_size=tile_size)
-    return grid, cut_tiles(make_canvas(image, grid, cubic=released), grid)
+        return grid, cut_tiles(stretched_canvas(image, grid), grid)
+    grid = default_grid(width, height, budget=settings.tile_budget, tile_size=tile_size)
+    return grid, cut_tiles(make_canvas(image, grid, resize), grid)
 
 
 def no_tiles(tile_size: int) -> NDArray[np.uint8]:

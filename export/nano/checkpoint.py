@@ -168,6 +168,7 @@ def load_nano(checkpoint: Path) -> Towers:
         tile_size=TILE_SIZE,
         mean=MEAN,
         std=STD,
+        resize="area",
         context_length=config.context,
         pad_token_id=pad,
         end_token_id=end,

@@ -19,7 +19,7 @@ from export.door import STEPS, check_place, export_bundle  # noqa: E402
 from export.errors import ExportError  # noqa: E402
 from export.towers import TowerFacts, Towers  # noqa: E402
 from models import Recommended, load_bundle  # noqa: E402
-from models.manifest import TowerParity  # noqa: E402
+from models.manifest import Preprocessing, TowerParity  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -63,6 +63,7 @@ def towers() -> Towers:
         tile_size=SIDE,
         mean=MEAN,
         std=STD,
+        resize="bicubic",
         context_length=CONTEXT,
         pad_token_id=end,
         end_token_id=end,
@@ -101,11 +102,20 @@ def test_any_pair_of_towers_becomes_a_bundle(made: Path, towers: Towers) -> None
 def test_all_facts_reach_the_manifest(made: Path, towers: Towers) -> None:
     manifest, facts = load_bundle(made, threads=1).manifest, towers.facts
     for field in (
-        *("name", "architecture", "embedding_size", "tile_size", "mean", "std", "context_length"),
-        *("pad_token_id", "end_token_id", "recommended", "licence", "source", "notice"),
+        *("name", "architecture", "embedding_size", "tile_size", "mean", "std"),
+        *(
+            "context_length",
+            "pad_token_id",
+            "end_token_id",
+            "recommended",
+            "licence",
+            "source",
+            "notice",
+        ),
         *("training", "accuracy"),
     ):
         assert getattr(manifest, field) == getattr(facts, field), field
+    assert manifest.preprocessing == Preprocessing(resize=facts.resize, input="tiles")
 
 
 def test_progress_and_name_are_the_callers(towers: Towers, tmp_path: Path) -> None:
@@ -175,7 +185,7 @@ def test_a_tower_of_another_width_than_its_facts_is_refused(towers: Towers, tmp_
 
 
 def test_a_tower_that_branches_on_values_is_refused(towers: Towers, tmp_path: Path) -> None:
-    _fails(replace(towers, image=ByValue().eval()), tmp_path / "b", "cannot export.*pixels")
+    _fails(replace(towers, image=ByValue().eval()), tmp_path / "b", "cannot export.*tiles")
 
 
 @pytest.mark.parametrize(
@@ -198,16 +208,20 @@ def test_a_graph_off_parity_is_refused(error: float, cosine: float) -> None:
 def test_parity_sees_a_difference(towers: Towers) -> None:
     """A session that answers with another tower's embeddings is found out."""
 
+    reference = parity.image_reference(towers)
+
     class Other:
+        batch = 8
+
         def encode(self, batch: Any) -> Any:
-            out = towers.image(torch.as_tensor(batch)).detach().numpy()
+            out = reference(batch)
             out[-1] = out[-1, ::-1].copy()
-            return out / np.linalg.norm(out, axis=1, keepdims=True)
+            return out
 
         def describe(self) -> dict[str, Any]:
             return {}
 
-    report = parity.measure(Other(), towers.image, parity.random_tiles(towers.facts))
+    report = parity.measure(Other(), reference, parity.random_tiles(towers.facts))
     assert report.samples == sum(parity.BATCHES)
     assert report.max_abs_error > 0.01
     assert report.min_cosine < 0.99

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from models import Bundle, load_bundle
-from models.bundle import BATCH_TILES, CACHED_TEXTS
+from models.bundle import CACHED_TEXTS
 from models.manifest import Manifest, read_manifest
+from models.preprocess import Normalising
 from models.tokenizer import PromptTokenizer
 from support.tiny_bundle import (
     EMBEDDING_SIZE,
@@ -32,6 +33,7 @@ class RecordingSession:
     def __init__(self, answer: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
         self.batches: list[NDArray[Any]] = []
         self._answer = answer
+        self.batch = 8
 
     def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         self.batches.append(np.array(batch))
@@ -83,14 +85,36 @@ def test_all_embeddings_have_unit_length(bundle: Bundle) -> None:
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
 
 
-def test_the_graph_gets_planes_normalised_by_mean_and_std(
+def test_the_graph_gets_the_tiles_as_they_are(
     recorded: tuple[Bundle, RecordingSession, RecordingSession],
 ) -> None:
     bundle, image, _ = recorded
+    tiles = np.random.default_rng(1).integers(0, 256, (2, TILE_SIZE, TILE_SIZE, 3), dtype=np.uint8)
+    bundle.encode_tiles(tiles)
+    (given,) = image.batches
+    assert given.dtype == np.uint8
+    np.testing.assert_array_equal(given, tiles)
+
+
+def test_tiles_of_any_strides_arrive_contiguous(
+    recorded: tuple[Bundle, RecordingSession, RecordingSession],
+) -> None:
+    bundle, image, _ = recorded
+    wide = np.arange(TILE_SIZE * 2 * TILE_SIZE * 3, dtype=np.uint32).astype(np.uint8)
+    tiles = wide.reshape(1, TILE_SIZE, 2 * TILE_SIZE, 3)[:, :, ::2]
+    bundle.encode_tiles(tiles)
+    (given,) = image.batches
+    assert given.flags.c_contiguous
+    np.testing.assert_array_equal(given, tiles)
+
+
+def test_a_graph_of_format_1_gets_planes_normalised_by_mean_and_std() -> None:
+    image = RecordingSession(_first_axis)
+    session = Normalising(image, MEAN, STD)
     rng = np.random.default_rng(1)
     tiles = rng.integers(0, 256, (2, TILE_SIZE, TILE_SIZE, 3), dtype=np.uint8)
     tiles[0, 0, 0], tiles[0, 0, 1] = 0, 255
-    bundle.encode_tiles(tiles)
+    session.encode(tiles)
     (planes,) = image.batches
     expected = np.moveaxis((tiles / 255.0 - MEAN) / STD, 3, 1)
     assert planes.dtype == np.float32
@@ -102,9 +126,10 @@ def test_many_tiles_go_in_bounded_batches(
     recorded: tuple[Bundle, RecordingSession, RecordingSession],
 ) -> None:
     bundle, image, _ = recorded
-    out = bundle.encode_tiles(np.zeros((2 * BATCH_TILES + 1, TILE_SIZE, TILE_SIZE, 3), np.uint8))
-    assert [len(batch) for batch in image.batches] == [BATCH_TILES, BATCH_TILES, 1]
-    assert out.shape == (2 * BATCH_TILES + 1, EMBEDDING_SIZE)
+    image.batch = 5
+    out = bundle.encode_tiles(np.zeros((11, TILE_SIZE, TILE_SIZE, 3), np.uint8))
+    assert [len(batch) for batch in image.batches] == [5, 5, 1]
+    assert out.shape == (11, EMBEDDING_SIZE)
 
 
 def test_a_tile_scores_the_same_alone_and_in_a_batch(bundle: Bundle) -> None:

@@ -181,3 +181,12 @@ def test_weights_outside_the_hashed_file_are_refused(bundle: Path) -> None:
 def test_threads_below_one_are_refused(bundle: Path) -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         load_bundle(bundle, threads=0)
+
+
+def test_a_bundle_of_format_1_embeds_as_one_of_this_format(bundle: Path, tmp_path: Path) -> None:
+    old = make_tiny_bundle(tmp_path / "old", image_input="pixels")
+    edit_manifest(old, format=1, preprocessing=...)
+    tiles = np.random.default_rng(3).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+    was, now = load_bundle(old, threads=1), load_bundle(bundle, threads=1)
+    np.testing.assert_allclose(was.encode_tiles(tiles), now.encode_tiles(tiles), atol=1e-5)
+    assert was.resize == "area"

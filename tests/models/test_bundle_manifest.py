@@ -50,6 +50,8 @@ def test_facts_of_known_bytes() -> None:
         ("precision", "fp7"),
         ("recommended", {"lambda": 20.0, "sigma_min": 3.0, "sigma_max": 0.2}),
         ("recommended", {"lambda": -1.0, "sigma_min": 0.2, "sigma_max": 3.0}),
+        ("preprocessing", {"resize": "nearest"}),
+        ("preprocessing", {"resize": "area", "input": "floats"}),
         ("surprise", 1),
         ("licence", ...),
     ],
@@ -61,10 +63,10 @@ def test_a_bad_field_is_refused_by_name(bundle: Path, field: str, value: Any) ->
     assert caught.value.file == bundle / "manifest.json"
 
 
-@pytest.mark.parametrize("found", [0, 2, "1", None, True, 1.5])
+@pytest.mark.parametrize("found", [0, 3, "1", None, True, 1.5])
 def test_another_format_is_refused_with_a_remedy(bundle: Path, found: Any) -> None:
     edit_manifest(bundle, format=found)
-    with pytest.raises(BundleError, match=r"reads format 1.*update edge-daemon"):
+    with pytest.raises(BundleError, match=r"reads formats 1 and 2.*update edge-daemon"):
         read_manifest(bundle)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from models.manifest import BundleFile, FileFacts, Manifest, Parity, Recommended, TowerParity
+from models.manifest import (
+    BundleFile,
+    FileFacts,
+    Manifest,
+    Parity,
+    Preprocessing,
+    Recommended,
+    TowerParity,
+)
 
 TILE_SIZE = 224
 CONTEXT_LENGTH = 77
@@ -50,13 +58,19 @@ _CONSTANT_WEIGHT = 0.1
 _OTHER_WEIGHT = 0.02
 
 
-def make_tiny_bundle(directory: Path, *, name: str = "tiny-colours", notice: str = NOTICE) -> Path:
+def make_tiny_bundle(
+    directory: Path,
+    *,
+    name: str = "tiny-colours",
+    notice: str = NOTICE,
+    image_input: Literal["tiles", "pixels"] = "tiles",
+) -> Path:
     """Write the bundle into `directory` (made if need be) and return it."""
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer()
     contents: dict[BundleFile, bytes] = {
         "tokenizer.json": tokenizer.to_str().encode("utf-8"),
-        "image.onnx": _image_graph().SerializeToString(),
+        "image.onnx": _image_graph(image_input).SerializeToString(),
         "text.onnx": _text_graph(tokenizer).SerializeToString(),
     }
     for file, content in contents.items():
@@ -70,6 +84,7 @@ def make_tiny_bundle(directory: Path, *, name: str = "tiny-colours", notice: str
         tile_size=TILE_SIZE,
         mean=MEAN,
         std=STD,
+        preprocessing=Preprocessing(resize="area", input=image_input),
         context_length=CONTEXT_LENGTH,
         pad_token_id=end,
         end_token_id=end,
@@ -153,21 +168,35 @@ def _projection() -> NDArray[np.float64]:
     return matrix
 
 
-def _image_graph() -> onnx.ModelProto:
+def _image_graph(input_name: str) -> onnx.ModelProto:
+    """Takes `tiles`, or, as in bundles of format 1, normalised `pixels`."""
     projection = _projection()
-    # The pixels come normalised; undo that inside the projection.
+    # Normalised pixels: undo that inside the projection.
     weights = projection[:3] * np.asarray(STD)[:, None]
     bias = projection[3] + np.asarray(MEAN) @ projection[:3]
-    nodes = [
+    pooling = [
         helper.make_node("GlobalAveragePool", ["pixels"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["colour"], axis=1),
+    ]
+    shape: list[int] = [3, TILE_SIZE, TILE_SIZE]
+    element = TensorProto.FLOAT
+    others: list[onnx.TensorProto] = []
+    if input_name == "tiles":
+        # The graph's own normalising cancels against what undoes it.
+        weights, bias = projection[:3] / 255.0, projection[3]
+        pooling = [
+            helper.make_node("Cast", ["tiles"], ["values"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["values", "sides"], ["colour"], keepdims=0),
+        ]
+        shape, element = [TILE_SIZE, TILE_SIZE, 3], TensorProto.UINT8
+        others = [numpy_helper.from_array(np.asarray([1, 2], dtype=np.int64), "sides")]
+    nodes = [
+        *pooling,
         helper.make_node("Gemm", ["colour", "weights", "bias"], ["raw"]),
         helper.make_node("LpNormalization", ["raw"], ["embedding"], axis=1, p=2),
     ]
-    pixels = helper.make_tensor_value_info(
-        "pixels", TensorProto.FLOAT, ["batch", 3, TILE_SIZE, TILE_SIZE]
-    )
-    return _model("image", nodes, pixels, {"weights": weights, "bias": bias})
+    graph_input = helper.make_tensor_value_info(input_name, element, ["batch", *shape])
+    return _model("image", nodes, graph_input, {"weights": weights, "bias": bias}, others)
 
 
 def _text_graph(tokenizer: Tokenizer) -> onnx.ModelProto:
