@@ -29,6 +29,9 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _LEGACY_EOS = 2
 """`eos_token_id` of checkpoints older than the field's meaning: read at the highest token id."""
 
+_BICUBIC = 3
+"""Pillow's number for the filter, as `preprocessor_config.json` has it."""
+
 _AGAIN = "copy or download the checkpoint again"
 
 
@@ -212,6 +215,13 @@ def _preprocessing(
     if not (checkpoint / name).is_file():
         return OPENAI_MEAN, OPENAI_STD
     config = read_json(checkpoint, name)
+    resample = config.get("resample", _BICUBIC)
+    if resample != _BICUBIC:
+        raise ExportError(
+            f"resample is {resample!r}, but only {_BICUBIC} (bicubic) is known for CLIP models",
+            file=checkpoint / name,
+            remedy="use a checkpoint whose pictures were resized bicubically",
+        )
     return (
         _triple(checkpoint / name, "image_mean", config.get("image_mean", OPENAI_MEAN)),
         _triple(checkpoint / name, "image_std", config.get("image_std", OPENAI_STD)),
