@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from export import parity
 from export.errors import ExportError
-from export.graph import OPSET, TileTower, export_graph
+from export.graph import OPSET, TileTower, export_graph, multiply_adds
 from export.towers import TowerFacts, Towers
 from models import BundleError, load_bundle
 from models.manifest import (
@@ -65,7 +65,9 @@ def export_bundle(
 
     progress(STEPS[0])
     tiles = torch.zeros(_EXAMPLE_ROWS, facts.tile_size, facts.tile_size, 3, dtype=torch.uint8)
-    image = export_graph(TileTower(towers.image, facts.mean, facts.std), tiles, input_name="tiles")
+    tower = TileTower(towers.image, facts.mean, facts.std)
+    work = multiply_adds(tower, tiles[:1])
+    image = export_graph(tower, tiles, input_name="tiles")
     spec = GraphSpec.image(facts.tile_size, facts.embedding_size)
     image_parity = _measured(
         "image.onnx", image, spec, parity.image_reference(towers), parity.random_tiles(facts)
@@ -89,6 +91,7 @@ def export_bundle(
         update={
             "files": {file: FileFacts.of(content) for file, content in contents.items()},
             "parity": Parity(image=image_parity, text=text_parity, torch=torch.__version__),
+            "multiply_adds": work,
         }
     )
     try:

@@ -12,6 +12,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from export.errors import ExportError
 
@@ -102,6 +103,14 @@ def export_graph(tower: nn.Module, example: Tensor, *, input_name: str) -> bytes
     if program is None:
         raise ExportError("torch returned no graph", remedy="use torch 2.9 or newer")
     return _finished(program.model_proto, input_name)
+
+
+def multiply_adds(tower: nn.Module, batch: Tensor) -> int:
+    """Multiplications with an addition that a batch takes, in matrix products and convolutions."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        tower(batch)
+    return counter.get_total_flops() // 2
 
 
 def _finished(model: onnx.ModelProto, input_name: str) -> bytes:

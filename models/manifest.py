@@ -116,7 +116,8 @@ class Manifest(_Strict):
     """Everything needed to use a bundle without asking its maker.
 
     `mean` and `std` are of pixels scaled to 0..1, in the order red, green, blue. `notice` is shown
-    wherever the bundle's output is shown; empty if there is nothing to say. `training` and
+    wherever the bundle's output is shown; empty if there is nothing to say. `multiply_adds` is what
+    the image graph takes per tile, in matrix products and convolutions. `training` and
     `accuracy` are free-form records for people.
     """
 
@@ -134,6 +135,7 @@ class Manifest(_Strict):
     recommended: Recommended
     precision: Literal["fp32"] = "fp32"
     opset: PositiveInt
+    multiply_adds: PositiveInt | None = None
     licence: str
     source: str
     notice: str = ""

@@ -21,29 +21,11 @@ transformers: Any = pytest.importorskip("transformers")
 
 from export.door import export_bundle  # noqa: E402
 from export.loaders import load_towers  # noqa: E402
+from export.untrained import GEOMETRIES, make_untrained  # noqa: E402
 from models import Bundle, load_bundle  # noqa: E402
-from support.clip_checkpoint import make_checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.export
 
-TEXT = {
-    "vocab_size": 49408,
-    "hidden_size": 512,
-    "intermediate_size": 2048,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 8,
-    "max_position_embeddings": 77,
-    "bos_token_id": 49406,
-    "eos_token_id": 49407,
-}
-VISION = {
-    "hidden_size": 512,
-    "intermediate_size": 2048,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 8,
-    "image_size": 224,
-    "patch_size": 16,
-}
 TEXTS = ["", "where is the red bicycle?", "abc " * 200]
 
 
@@ -59,9 +41,7 @@ class Exported:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     root = tmp_path_factory.mktemp("true-size")
-    checkpoint = make_checkpoint(
-        root / "TinyCLIP ViT-39M", text=TEXT, vision=VISION, projection=512
-    )
+    checkpoint = make_untrained(root / "TinyCLIP ViT-39M", GEOMETRIES["vit-39m-16"])
     directory = root / "bundle"
     export_bundle(load_towers(checkpoint), directory)
     return Exported(
@@ -144,7 +124,7 @@ def test_a_graph_is_plain_self_contained_and_anonymous(exported: Exported, name:
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for trace in (b"stack_trace", b"modeling_clip", str(exported.checkpoint.parent).encode()):
         assert trace not in content
-    element = {"image.onnx": TensorProto.FLOAT, "text.onnx": TensorProto.INT64}[name]
+    element = {"image.onnx": TensorProto.UINT8, "text.onnx": TensorProto.INT64}[name]
     assert model.graph.input[0].type.tensor_type.elem_type == element
 
 
@@ -155,3 +135,11 @@ def test_the_bundle_is_four_files(exported: Exported) -> None:
         "TinyCLIP ViT-39M",
         "bundle",
     ]
+
+
+@pytest.mark.parametrize("name", ["vit-8m-16", "vit-39m-16", "vit-40m-32", "vit-61m-32"])
+def test_untrained_geometries_have_the_sizes_in_their_names(name: str, tmp_path: Path) -> None:
+    checkpoint = make_untrained(tmp_path / name, GEOMETRIES[name])
+    vision, patch = name.removeprefix("vit-").split("m-")
+    architecture = load_towers(checkpoint).facts.architecture
+    assert architecture.startswith(f"CLIP ViT-{vision}M/{patch} Text-")

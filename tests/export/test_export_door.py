@@ -115,6 +115,7 @@ def test_all_facts_reach_the_manifest(made: Path, towers: Towers) -> None:
         *("training", "accuracy"),
     ):
         assert getattr(manifest, field) == getattr(facts, field), field
+    assert manifest.multiply_adds == 3 * EMBEDDING_SIZE
     assert manifest.preprocessing == Preprocessing(resize=facts.resize, input="tiles")
 
 

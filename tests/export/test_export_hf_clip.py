@@ -18,14 +18,8 @@ safetensors: Any = pytest.importorskip("safetensors.torch")
 from export.errors import ExportError  # noqa: E402
 from export.graph import export_graph  # noqa: E402
 from export.loaders import load_towers  # noqa: E402
-from support.clip_checkpoint import (  # noqa: E402
-    END,
-    START,
-    TINY_TEXT,
-    edit_config,
-    make_checkpoint,
-    write_vocabulary,
-)
+from export.untrained import END, START, write_vocabulary  # noqa: E402
+from support.clip_checkpoint import TINY_TEXT, edit_config, make_checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.export
 
