@@ -20,6 +20,7 @@ _DESCRIPTION = """\
 Turn a checkpoint into a model bundle: image.onnx, text.onnx, tokenizer.json and
 manifest.json. CHECKPOINT is a directory with config.json, weights and a tokenizer:
 a Hugging Face CLIPModel (TinyCLIP's among them) or a nano-icons training result.
+A bundle of nano-icons can be read back and written anew.
 
 Both graphs are compared with torch on random inputs; the report goes into the
 manifest, and a bundle whose graphs differ is not written. Nothing is downloaded.

@@ -1,4 +1,7 @@
-"""Which loader reads a checkpoint directory, by the `model_type` in its `config.json`."""
+"""Which loader reads a checkpoint directory, by the `model_type` in its `config.json`.
+
+A directory with a manifest is a bundle; those of nano-icons can be read back.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any, cast
 
 from export.errors import ExportError
 from export.towers import Towers
+from models.manifest import MANIFEST_FILE
 
 _LOADERS = {
     "clip": "export.hf_clip:load_clip",
@@ -19,11 +23,13 @@ _LOADERS = {
 
 
 def load_towers(checkpoint: Path) -> Towers:
-    """Read a checkpoint directory.
+    """Read a checkpoint directory, or a bundle of nano-icons.
 
     Raises:
         ExportError: It is no such directory, of no known kind, or damaged.
     """
+    if (checkpoint / MANIFEST_FILE).is_file():
+        return _loader("export.nano.restore:restore_nano")(checkpoint)
     config = read_json(checkpoint, "config.json")
     kind = config.get("model_type")
     if kind not in _LOADERS:
@@ -32,9 +38,12 @@ def load_towers(checkpoint: Path) -> Towers:
             file=checkpoint / "config.json",
             remedy="name the directory of a CLIPModel checkpoint as Hugging Face lays it out",
         )
-    module, function = _LOADERS[kind].split(":")
-    load: Callable[[Path], Towers] = getattr(importlib.import_module(module), function)
-    return load(checkpoint)
+    return _loader(_LOADERS[kind])(checkpoint)
+
+
+def _loader(place: str) -> Callable[[Path], Towers]:
+    module, function = place.split(":")
+    return getattr(importlib.import_module(module), function)
 
 
 def read_json(checkpoint: Path, name: str) -> dict[str, Any]:

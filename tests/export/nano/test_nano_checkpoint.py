@@ -6,48 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.nano import CONCEPTS
+pytest.importorskip("torch")
 
-torch = pytest.importorskip("torch")
-
-from export.door import export_bundle  # noqa: E402
-from export.errors import ExportError  # noqa: E402
-from export.loaders import load_towers  # noqa: E402
-from export.nano import checkpoint, phrases, text  # noqa: E402
-from export.nano.model import ImageTower, TextTower  # noqa: E402
-from models import load_bundle  # noqa: E402
-from models.manifest import Recommended  # noqa: E402
+from export.door import export_bundle
+from export.errors import ExportError
+from export.loaders import load_towers
+from export.nano import checkpoint
+from models import load_bundle
+from support.nano_checkpoint import make_nano_checkpoint
 
 pytestmark = pytest.mark.export
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    corpus = phrases.corpus(CONCEPTS, str.lower, seed=0)
-    tokenizer = text.train_tokenizer(corpus, 400)
-    widths, blocks = (8, 8, 8, 8), (0, 1, 1, 1)
-    image = ImageTower(32, widths, blocks, 8)
-    words = TextTower(
-        tokenizer.get_vocab_size(),
-        12,
-        text.token_id(tokenizer, text.PAD),
-        width=16,
-        layers=1,
-        heads=2,
-        embedding=8,
-    )
-    config = checkpoint.describe(
-        image,
-        words,
-        widths=widths,
-        blocks=blocks,
-        recommended=Recommended(lambda_=10.0, sigma_min=0.2, sigma_max=6.0),
-        training={"seed": 0},
-    )
-    directory = tmp_path / "checkpoint"
-    checkpoint.save(checkpoint.Trained(image, words, tokenizer, config), directory)
-    return directory
+    return make_nano_checkpoint(tmp_path / "checkpoint")
 
 
 def test_a_checkpoint_becomes_a_bundle_through_the_one_door(saved: Path, tmp_path: Path) -> None:
