@@ -3,6 +3,7 @@
 # venv module, which Debian packs apart from Python, a C compiler for the smoothing kernel and the JPEG
 # library, and libjpeg-turbo with its headers for the latter. Without compiler or headers the
 # installation still goes through, with a slower kernel and a JPEG codec that takes no quantiser map.
+# TensorRT, where JetPack has installed it, is linked into the environment.
 # usage: [PYTHON=python3.12] deploy/prepare.sh DIRECTORY
 set -euo pipefail
 
@@ -38,3 +39,12 @@ fi
 
 "$python" -m venv "$venv"
 "$venv/bin/pip" install --quiet --upgrade 'pip>=24'
+
+# JetPack packs TensorRT for the system's Python, and an environment does not look there.
+tensorrt=$("$python" -c 'import importlib.util as util
+found = util.find_spec("tensorrt")
+print(*(found.submodule_search_locations or [] if found else []))')
+packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+if [ -d "$tensorrt" ] && [ ! -e "$packages/tensorrt" ]; then
+    ln -s "$tensorrt" "$packages/tensorrt"
+fi
