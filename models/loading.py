@@ -12,9 +12,11 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.manifest import MANIFEST_FILE, BundleFile, FileFacts, Manifest, read_manifest
 from models.ort import OrtSession, usable_cores
+from models.place import is_name, stored_bundles
 from models.preprocess import Normalising
 from models.session import EncoderSession, GraphSpec
 from models.tokenizer import PromptTokenizer
+from models.zoo.catalogue import ZOO
 
 PACKAGED = Path(__file__).resolve().parent
 """Bundles that ship with this package are directories beside this file."""
@@ -35,8 +37,9 @@ def load_bundle(path_or_name: str | os.PathLike[str], *, threads: int | None = N
     checked, and both encoders are run once.
 
     Args:
-        path_or_name: The name of a packaged bundle (see `packaged_bundles`), or a directory. A name
-            wins over a directory of that name; write `./NAME` for the directory.
+        path_or_name: The name of a packaged bundle (see `packaged_bundles`) or of one in the store
+            (see `models.place`), or a directory. Packaged names win, then the store; write `./NAME`
+            for a directory of that name.
         threads: Threads per encoder run, at least 1; by default the cores this process may use.
 
     Raises:
@@ -77,16 +80,26 @@ def _image_session(directory: Path, manifest: Manifest, threads: int) -> Encoder
 
 
 def _find(path_or_name: str | os.PathLike[str]) -> Path:
-    packaged = packaged_bundles()
-    if isinstance(path_or_name, str) and path_or_name in packaged:
-        return PACKAGED / path_or_name
+    packaged, stored = packaged_bundles(), dict[str, Path]()
+    if isinstance(path_or_name, str) and is_name(path_or_name):
+        if path_or_name in packaged:
+            return PACKAGED / path_or_name
+        stored = stored_bundles()
+        if path_or_name in stored:
+            return stored[path_or_name]
     directory = Path(path_or_name)
     if directory.is_dir():
         return directory
-    known = ", ".join(packaged) if packaged else "none"
+    remedy = (
+        f"use a packaged name ({', '.join(packaged) or 'none'}), one from the store "
+        f"({', '.join(stored) or 'none'}), or the path of a bundle directory"
+    )
+    if path_or_name in ZOO:
+        remedy = f"get it with `edge-daemon models pull {path_or_name}`, or {remedy}"
     raise BundleError(
-        f"no bundle {os.fspath(path_or_name)!r}: neither a packaged name nor a directory",
-        remedy=f"use a packaged name ({known}) or the path of a bundle directory",
+        f"no bundle {os.fspath(path_or_name)!r}: neither a packaged name, nor one from the store, "
+        "nor a directory",
+        remedy=remedy,
     )
 
 
