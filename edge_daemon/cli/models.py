@@ -97,7 +97,7 @@ def pull(
         str,
         typer.Option(
             metavar="INTERPRETER",
-            help="Python that exports, with the extra `export` and so torch; unless given, this one.",
+            help="Python that exports; has the extra `export`, with torch. Unless given: this one.",
             show_default=False,
         ),
     ] = sys.executable,

@@ -53,9 +53,7 @@ class ContentError(DownloadError):
 def shown(url: str) -> str:
     """A URL as it may be printed: without a password in it, and without a signed query."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = "" if parts.port is None else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def refused(status: int, url: str) -> DownloadError:

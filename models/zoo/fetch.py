@@ -157,6 +157,11 @@ def _extent(response: Any, wanted: Wanted, here: int) -> tuple[int, int | None]:
             )
     else:
         raise refused(response.status_code, wanted.url)
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise ServerError(
+            f"{shown(wanted.url)} sent a web page instead of {wanted.name}",
+            remedy="check --mirror, and whether this network wants a login first",
+        )
     if wanted.bytes is not None and total not in (None, wanted.bytes):
         raise ContentError(
             f"{shown(wanted.url)} has {total} bytes, but {wanted.voucher.value} says "
@@ -180,7 +185,8 @@ def _append(
         file.seek(arrived)
         progress(wanted.name, arrived, total)
         try:
-            for block in response.iter_bytes(BLOCK):
+            # As they come: larger pieces would be lost where the connection breaks.
+            for block in response.iter_bytes():
                 arrived += file.write(block)
                 progress(wanted.name, arrived, total)
         except hub.broken as error:

@@ -1,8 +1,8 @@
 """The Hugging Face hub by its own library: what a repository holds, and a client that may ask.
 
 The library knows endpoints, tokens, proxies and when to stay offline. Files are not fetched with
-its `hf_hub_download`: since version 1.x that begins again after a cut (`models.zoo.fetch` does
-not).
+its `hf_hub_download`: in version 2.4 that throws away what had arrived when the connection broke
+(`models.zoo.fetch` goes on from there).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from models.zoo.errors import (
     ELSEWHERE,
@@ -58,12 +59,13 @@ class Hub:
             (`$HF_TOKEN`, or the one that `hf auth login` keeps) goes to the latter only.
 
     Raises:
-        DownloadError: The library is missing, or proxies are configured that it cannot use.
+        DownloadError: The library is missing, the mirror is no URL, or proxies are configured that
+            cannot be used.
     """
 
     def __init__(self, endpoint: str | None = None) -> None:
         self._library = _library()
-        self._endpoint = None if endpoint is None else endpoint.rstrip("/")
+        self._endpoint = None if endpoint is None else _checked(endpoint)
         # In the library's terms: the user's, or none.
         self._token = None if endpoint is None else False
         try:
@@ -83,10 +85,17 @@ class Hub:
         """
         api = self._library.HfApi(endpoint=self._endpoint, token=self._token)
         url = f"{api.endpoint}/api/models/{repository}"
-        with self.trouble(url):
-            info: Any = api.model_info(
-                repository, revision=revision or BRANCH, files_metadata=True, timeout=TIMEOUT_S
-            )
+        try:
+            with self.trouble(url):
+                info: Any = api.model_info(
+                    repository, revision=revision or BRANCH, files_metadata=True, timeout=TIMEOUT_S
+                )
+        # No JSON, or JSON of something else: a login page, say.
+        except (ValueError, KeyError, TypeError) as error:
+            raise ServerError(
+                f"{shown(url)} does not answer as a hub does ({type(error).__name__})",
+                remedy="check --mirror, HF_ENDPOINT, and whether this network wants a login first",
+            ) from error
         if not info.sha or revision not in (None, info.sha):
             raise ServerError(
                 f"{shown(url)} has commit {info.sha}, asked for {revision or BRANCH}",
@@ -125,6 +134,20 @@ class Hub:
             raise refused(error.response.status_code, url) from error
         except errors.HTTPError as error:
             raise unreachable(error, url) from error
+
+
+def _checked(mirror: str) -> str:
+    try:
+        parts = urlsplit(mirror)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise UnreachableError(
+            "the mirror is no http or https URL",
+            remedy="give it as https://HOST or https://HOST/PATH",
+        )
+    return mirror.rstrip("/")
 
 
 def _facts(file: Any) -> HubFile:
