@@ -415,10 +415,12 @@ def test_a_mirror_that_is_no_url_is_told(mirror: str) -> None:
 def test_a_mirrors_password_is_not_shown(hub: ModelHub) -> None:
     _serve(hub)
     mirror = hub.url.replace("//", "//me:hunter2@")
-    assert "hunter2" not in fetch_checkpoint(_pinned(), mirror=mirror).source
+    checkpoint = fetch_checkpoint(_pinned(), mirror=mirror)
+    assert "hunter2" not in checkpoint.source
+    checkpoint.discard()
     hub.statuses[f"/{ID}/resolve/{FIRST}/config.json"] = 403
     with pytest.raises(AccessError) as caught:
-        fetch_checkpoint(_at_the_hub(FIRST), mirror=mirror, repin=True)
+        fetch_checkpoint(_pinned(), mirror=mirror)
     assert "hunter2" not in str(caught.value)
 
 
