@@ -16,6 +16,7 @@ from export.errors import ExportError
 from export.graph import OPSET, TileTower, export_graph, multiply_adds
 from export.towers import TowerFacts, Towers
 from models import BundleError, load_bundle
+from models.backends.cpu import CpuSession
 from models.manifest import (
     BUNDLE_FILES,
     MANIFEST_FILE,
@@ -26,7 +27,6 @@ from models.manifest import (
     Preprocessing,
     TowerParity,
 )
-from models.ort import OrtSession
 from models.session import GraphSpec
 
 STEPS = ("image tower", "text tower", "bundle check")
@@ -138,7 +138,7 @@ def _measured(
 ) -> TowerParity:
     """The parity of one graph, good enough for a bundle."""
     try:
-        session = OrtSession(content, spec, threads=torch.get_num_threads(), file=Path(file))
+        session = CpuSession(content, spec, threads=torch.get_num_threads(), file=Path(file))
         report = parity.measure(session, reference, batches)
     except BundleError as error:
         raise ExportError(

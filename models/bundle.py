@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,14 @@ class Bundle:
     """Two encoders of one embedding space and the tokenizer between text and the second.
 
     Made by `models.load_bundle`; safe to call from several threads.
+
+    Args:
+        manifest: What the bundle says of itself.
+        tokenizer: Makes rows of tokens of texts.
+        image: Takes tiles.
+        text: Takes rows of tokens.
+        backend: Name of the backend that `image` was opened on.
+        passed_over: Why other backends were not, by name.
     """
 
     def __init__(
@@ -29,11 +37,16 @@ class Bundle:
         tokenizer: PromptTokenizer,
         image: EncoderSession,
         text: EncoderSession,
+        *,
+        backend: str = "cpu",
+        passed_over: Mapping[str, str] | None = None,
     ) -> None:
         self.manifest = manifest
         self._tokenizer = tokenizer
         self._image = image
         self._text = text
+        self.backend = backend
+        self.passed_over = dict(passed_over or {})
         self._cache = EmbeddingCache(CACHED_TEXTS)
 
     @property
@@ -114,6 +127,8 @@ class Bundle:
             "licence": manifest.licence,
             "source": manifest.source,
             "notice": manifest.notice,
+            "backend": self.backend,
+            "passed_over": self.passed_over,
             "image": self._image.describe(),
             "text": self._text.describe(),
         }

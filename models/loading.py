@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from models.backends import AUTO, ImageGraph, Resources, choose
+from models.backends.cpu import CpuSession, usable_cores
+from models.backends.unit import not_unit
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.manifest import MANIFEST_FILE, BundleFile, FileFacts, Manifest, read_manifest
-from models.ort import OrtSession, usable_cores
 from models.place import is_name, stored_bundles
-from models.preprocess import Normalising
 from models.session import EncoderSession, GraphSpec
 from models.tokenizer import PromptTokenizer
 from models.zoo.catalogue import ZOO
@@ -21,65 +19,84 @@ from models.zoo.catalogue import ZOO
 PACKAGED = Path(__file__).resolve().parent
 """Bundles that ship with this package are directories beside this file."""
 
-_UNIT_TOLERANCE = 1e-3
-_MID_GREY = 128
-
 
 def packaged_bundles() -> list[str]:
     """Names of the bundles that ship with this package, sorted."""
     return sorted(path.parent.name for path in PACKAGED.glob(f"*/{MANIFEST_FILE}"))
 
 
-def load_bundle(path_or_name: str | os.PathLike[str], *, threads: int | None = None) -> Bundle:
+def load_bundle(
+    path_or_name: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    backend: str = AUTO,
+    engines: str | os.PathLike[str] | None = None,
+) -> Bundle:
     """Load a bundle and prove that it works.
 
     The manifest, the size and SHA-256 of every file, and the graphs' inputs and outputs are
-    checked, and both encoders are run once.
+    checked, and both encoders are run. The text encoder always runs on the CPU: prompts come one at
+    a time and their embeddings are cached, while its table of token vectors is most of a bundle.
 
     Args:
         path_or_name: The name of a packaged bundle (see `packaged_bundles`) or of one in the store
             (see `models.place`), or a directory. Packaged names win, then the store; write `./NAME`
             for a directory of that name.
         threads: Threads per encoder run, at least 1; by default the cores this process may use.
+        backend: What runs the image encoder: one of `models.backends.BACKENDS`, or "auto" for the
+            best that was seen to work. `Bundle.describe` tells which, and why not the others.
+        engines: Directory where engines built on this machine are kept; by default the bundle's.
 
     Raises:
-        BundleError: There is no such bundle, or it is damaged; names the file and the remedy.
+        BundleError: There is no such bundle, or it is damaged; names the file and the remedy. Or
+            the backend that was asked for by name cannot serve it here.
         ValueError: `threads` is below 1.
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
-    threads = threads or usable_cores()
-    directory = _find(path_or_name)
+    directory = find_bundle(path_or_name)
     manifest = read_manifest(directory)
     tokenizer_file = directory / "tokenizer.json"
     tokenizer = PromptTokenizer(
         _verified(directory, "tokenizer.json", manifest), manifest, file=tokenizer_file
     )
-    image = _image_session(directory, manifest, threads)
-    text = OrtSession(
+    resources = Resources(threads or usable_cores(), None if engines is None else Path(engines))
+    choice = choose(backend, read_image_graph(directory, manifest), resources)
+    text = CpuSession(
         _verified(directory, "text.onnx", manifest),
         GraphSpec.text(manifest.context_length, manifest.embedding_size),
-        threads=threads,
+        threads=resources.threads,
         file=directory / "text.onnx",
     )
-    _probe_image(image, manifest, directory / "image.onnx")
     _probe_text(text, tokenizer, directory / "text.onnx")
-    return Bundle(manifest, tokenizer, image, text)
+    return Bundle(
+        manifest,
+        tokenizer,
+        choice.session,
+        text,
+        backend=choice.backend,
+        passed_over=choice.passed_over,
+    )
 
 
-def _image_session(directory: Path, manifest: Manifest, threads: int) -> EncoderSession:
+def read_image_graph(directory: Path, manifest: Manifest) -> ImageGraph:
+    """A bundle's image encoder, verified.
+
+    Raises:
+        BundleError: The file is missing, or not the one in the manifest.
+    """
     tiles = manifest.preprocessing.input == "tiles"
     spec = GraphSpec.image if tiles else GraphSpec.normalised_image
-    session = OrtSession(
+    return ImageGraph(
         _verified(directory, "image.onnx", manifest),
         spec(manifest.tile_size, manifest.embedding_size),
-        threads=threads,
-        file=directory / "image.onnx",
+        manifest,
+        directory / "image.onnx",
     )
-    return session if tiles else Normalising(session, manifest.mean, manifest.std)
 
 
-def _find(path_or_name: str | os.PathLike[str]) -> Path:
+def find_bundle(path_or_name: str | os.PathLike[str]) -> Path:
+    """The directory of a bundle; see `load_bundle`, also for what is raised."""
     packaged, stored = packaged_bundles(), dict[str, Path]()
     if isinstance(path_or_name, str) and is_name(path_or_name):
         if path_or_name in packaged:
@@ -133,23 +150,14 @@ def _verified(directory: Path, name: BundleFile, manifest: Manifest) -> bytes:
     return content
 
 
-def _probe_image(session: EncoderSession, manifest: Manifest, file: Path) -> None:
-    grey = np.full((1, manifest.tile_size, manifest.tile_size, 3), _MID_GREY, np.uint8)
-    _check_unit(session.encode(grey), file, "a grey tile")
-
-
 def _probe_text(session: EncoderSession, tokenizer: PromptTokenizer, file: Path) -> None:
     """Encode a word, and the highest token id: a table too short for the tokenizer fails here."""
     rows = tokenizer.rows(["a thing", "a thing"])
     rows[1, 1] = tokenizer.highest_id
-    _check_unit(session.encode(rows), file, "a text")
-
-
-def _check_unit(embeddings: NDArray[np.float32], file: Path, what: str) -> None:
-    lengths = np.linalg.norm(embeddings, axis=1)
-    if not np.all(np.abs(lengths - 1.0) <= _UNIT_TOLERANCE):
+    problem = not_unit(session.encode(rows), "a text")
+    if problem:
         raise BundleError(
-            f"the embedding of {what} has length {lengths.tolist()}, not 1",
+            problem,
             file=file,
             remedy="export the bundle again; its graph is damaged or does not normalise",
         )

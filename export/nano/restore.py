@@ -25,8 +25,8 @@ from export.errors import ExportError
 from export.nano.model import ImageTower, TextTower
 from export.towers import TowerFacts, Towers
 from models import BundleError, load_bundle
+from models.backends.cpu import CpuSession
 from models.manifest import Manifest
-from models.ort import OrtSession
 from models.session import GraphSpec
 
 _WRAPPERS = re.compile(r"^(tower\.)+")
@@ -56,7 +56,7 @@ def restore_nano(directory: Path) -> Towers:
             bundle.encode_tiles(tiles), parity.image_reference(towers)(tiles), image_file
         )
     spec = GraphSpec.text(manifest.context_length, manifest.embedding_size)
-    session = OrtSession(text_file.read_bytes(), spec, threads=1, file=text_file)
+    session = CpuSession(text_file.read_bytes(), spec, threads=1, file=text_file)
     for tokens in parity.random_tokens(towers.facts):
         _require_equal(session.encode(tokens), parity.text_reference(towers)(tokens), text_file)
     return towers

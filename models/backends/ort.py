@@ -1,14 +1,16 @@
-"""ONNX Runtime on the CPU: the backend that is always there."""
+"""A graph on ONNX Runtime, on whichever of its execution providers a subclass asks for."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.backends.contract import failed_to_load, failed_to_run
 from models.errors import BundleError
 from models.session import GraphSpec
 
@@ -20,57 +22,61 @@ import onnxruntime
 # The package has no type stubs; this one name keeps that from spreading.
 ort: Any = onnxruntime
 
-_CPU = "CPUExecutionProvider"
+CPU = "CPUExecutionProvider"
 _TYPES = {np.uint8: "tensor(uint8)", np.float32: "tensor(float)", np.int64: "tensor(int64)"}
 _SILENT_BELOW_ERROR = 3
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+def library() -> str:
+    """ONNX Runtime and its version."""
+    return f"onnxruntime {ort.__version__}"
 
 
 class OrtSession:
-    """An ONNX graph on ONNX Runtime's CPU provider.
+    """An ONNX graph on ONNX Runtime.
 
     Args:
-        content: The bytes of the `.onnx` file. Bytes and not a path, so that what was hashed is
-            what runs, and so that a graph cannot pull in files that the manifest does not list.
+        content: The bytes of the `.onnx` file.
         spec: The input and output that the graph must have.
-        threads: Threads inside one operator, at least 1.
+        providers: The execution providers asked for, the preferred one first.
+        options: ONNX Runtime's session options.
         file: Named in errors.
 
     Raises:
-        BundleError: The graph cannot be loaded, has other inputs or outputs than the spec, or ended
-            up on another provider than the CPU.
+        BundleError: The graph cannot be loaded, or has other inputs or outputs than the spec.
     """
 
-    batch = 8
-    """Larger batches are no faster on a CPU and cost memory."""
+    batch: int
 
-    def __init__(self, content: bytes, spec: GraphSpec, *, threads: int, file: Path) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        spec: GraphSpec,
+        *,
+        providers: Sequence[str | tuple[str, dict[str, str]]],
+        options: Any,
+        file: Path,
+    ) -> None:
         self._spec = spec
-        self._threads = threads
         self._file = file
         try:
+            # Without `enable_fallback`, what a provider cannot do raises; with it, the wrapper
+            # would try others in silence.
             self._session: Any = ort.InferenceSession(
-                content, sess_options=_options(threads), providers=[_CPU]
+                content, sess_options=options, providers=list(providers), enable_fallback=0
             )
-        # ONNX Runtime's exceptions share no base class of their own.
         except Exception as error:
-            raise BundleError(
-                f"ONNX Runtime {ort.__version__} cannot load the graph ({_one_line(error)})",
-                file=file,
-                remedy="copy or export the bundle again, or update onnxruntime",
-            ) from error
-        # After a failure the wrapper would try other providers in silence, from a copy of the
-        # weights that it holds as long as the session lives. Neither is wanted.
+            raise failed_to_load(library(), error, file) from error
+        # Older versions know the method only.
         self._session.disable_fallback()
+        # The wrapper's own copy of the weights, which it would hold as long as the session lives.
         self._session._model_bytes = None
-        self._check_provider()
         self._check_tensors()
+
+    @property
+    def providers(self) -> list[str]:
+        """The execution providers that the session really has: ONNX Runtime may drop some."""
+        return list(self._session.get_providers())
 
     def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """See `EncoderSession.encode`."""
@@ -78,30 +84,12 @@ class OrtSession:
         try:
             (embeddings,) = self._session.run([self._spec.output_name], feed)
         except Exception as error:
-            raise BundleError(
-                f"ONNX Runtime failed on an input of shape {batch.shape} ({_one_line(error)})",
-                file=self._file,
-                remedy="export the bundle again; its graph refuses what its manifest promises",
-            ) from error
+            raise failed_to_run(library(), error, batch, self._file) from error
         return np.asarray(embeddings, dtype=np.float32)
 
     def describe(self) -> dict[str, Any]:
         """See `EncoderSession.describe`."""
-        return {
-            "backend": f"onnxruntime {ort.__version__}",
-            "providers": list(self._session.get_providers()),
-            "threads": self._threads,
-        }
-
-    def _check_provider(self) -> None:
-        # ONNX Runtime falls back to other providers in silence; ask what it made.
-        providers = list(self._session.get_providers())
-        if providers != [_CPU]:
-            raise BundleError(
-                f"asked for {_CPU}, ONNX Runtime made {providers}",
-                file=self._file,
-                remedy="install a plain `onnxruntime` in this environment",
-            )
+        return {"backend": library(), "providers": self.providers}
 
     def _check_tensors(self) -> None:
         spec = self._spec
@@ -140,7 +128,12 @@ class OrtSession:
             )
 
 
-def _options(threads: int) -> Any:
+def session_options(threads: int) -> Any:
+    """Options that suit every provider.
+
+    Args:
+        threads: CPU threads inside one operator.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -152,7 +145,3 @@ def _options(threads: int) -> Any:
     # Waiting threads sleep instead of spinning: the same cores decode, smooth and encode pictures.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
-
-
-def _one_line(error: Exception, longest: int = 300) -> str:
-    return " ".join(str(error).split())[:longest]
