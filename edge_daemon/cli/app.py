@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from edge_daemon.cli import codecs, demo, pictures, services
+from edge_daemon.cli import backends, codecs, demo, pictures, services
 from edge_daemon.cli.keys import keys
 from edge_daemon.cli.models import models
 from edge_daemon.cli.status import status
@@ -37,7 +37,7 @@ about is untouched** and the rest is cheap to code. Any codec, any model, no ret
 **The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`, `top`,
 `check-config`; who may talk: `keys`.
 
-**What works here:** `codecs`; which models there are, and getting more: `models`.
+**What works here:** `codecs`, `backends`; which models there are, and getting more: `models`.
 
 **Everything at once on this machine:** `demo`.
 
@@ -55,6 +55,7 @@ app.command("status")(status)
 app.command("top")(top)
 app.add_typer(keys, name="keys")
 app.command("codecs")(codecs.codecs)
+app.command("backends")(backends.backends)
 app.add_typer(models, name="models")
 app.command("check-config")(services.check_config)
 app.command("demo")(demo.demo)

@@ -9,7 +9,7 @@ import typer
 
 from edge_daemon.config import load_settings, parse_settings
 from edge_daemon.errors import SettingsError
-from edge_daemon.settings import Allocation, Settings
+from edge_daemon.settings import Allocation, EncoderBackend, Settings
 
 PromptsOption = Annotated[
     list[str],
@@ -31,6 +31,10 @@ QualityOption = Annotated[
 ]
 BundleOption = Annotated[
     str | None, typer.Option(help="Model bundle: a packaged one's name, or a path.")
+]
+BackendOption = Annotated[
+    EncoderBackend | None,
+    typer.Option(help="What runs the image encoder; `edge-daemon backends` tells what works."),
 ]
 ModeOption = Annotated[
     str | None, typer.Option(help="`default`, or `reference` for the published behaviour.")
@@ -81,6 +85,7 @@ def settings_with(
     sigma_max: float | None = None,
     keep: list[str] | None = None,
     mask: list[str] | None = None,
+    backend: EncoderBackend | None = None,
 ) -> Settings:
     """The settings file, or the defaults, with the command line's options on top.
 
@@ -101,6 +106,8 @@ def settings_with(
     values["prefilter"].update({key: value for key, value in changes.items() if value is not None})
     if bundle is not None:
         values["bundle"] = bundle
+    if backend is not None:
+        values["encoder"]["backend"] = backend
     return parse_settings(values, source="command line")
 
 

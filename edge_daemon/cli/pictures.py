@@ -11,6 +11,7 @@ from rich.table import Table
 from edge_daemon.cli.one_frame import as_job, check_lossless, encoded, without_prefilter
 from edge_daemon.cli.options import (
     AllocationOption,
+    BackendOption,
     BudgetOption,
     BundleOption,
     CodecOption,
@@ -66,6 +67,7 @@ def filter_picture(
     quality: QualityOption = None,
     config: ConfigOption = None,
     bundle: BundleOption = None,
+    backend: BackendOption = None,
     mode: ModeOption = None,
     allocation: AllocationOption = None,
     budget_bytes: BudgetOption = None,
@@ -85,7 +87,7 @@ def filter_picture(
     `edge-daemon filter street.jpg -p "Where is the dog?" --codec hevc --quality 30 -o street.edge`
     """
     settings = settings_with(
-        config, bundle, mode, allocation, lambda_, sigma_min, sigma_max, keep, mask
+        config, bundle, mode, allocation, lambda_, sigma_min, sigma_max, keep, mask, backend
     )
     configure_codecs(settings)
     chosen = _codec_for(output, codec, quality, settings)
@@ -174,6 +176,7 @@ def explain(
     ] = None,
     config: ConfigOption = None,
     bundle: BundleOption = None,
+    backend: BackendOption = None,
     mode: ModeOption = None,
     allocation: AllocationOption = None,
     lambda_: LambdaOption = None,
@@ -187,7 +190,7 @@ def explain(
     `s` is the cosine similarity of tile and prompt, `r` the relevance (mean 1 over the tiles).
     """
     settings = settings_with(
-        config, bundle, mode, allocation, lambda_, sigma_min, sigma_max, keep, mask
+        config, bundle, mode, allocation, lambda_, sigma_min, sigma_max, keep, mask, backend
     )
     data, picture = _read(photo, settings)
     filtered, report = load_prefilter(settings)(picture.pixels, prompt)

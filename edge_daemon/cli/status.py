@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from edge_daemon.cli.backends import told
 from edge_daemon.cli.endpoint import ConnectOption, KeysOption, connectable
 from edge_daemon.cli.figures import number, percent, shown, size, span
 from edge_daemon.cli.options import ConfigOption, settings_with
@@ -88,7 +89,12 @@ def rows(reading: Reading) -> dict[str, str]:
         "health": health(reading),
         "link to the cloud": "; ".join(links(reading)),
         "spool": spool(reading),
-        "bundle": shown(json.dumps(reading["bundle"])),
+        "bundle": shown(json.dumps(_bundle(reading))),
+        "encoder": encoder(reading),
+        "encoders passed over": _listed(
+            f"{name}: {why}"
+            for name, why in table_of(table_of(reading, "bundle"), "passed_over").items()
+        ),
         "codecs": shown(", ".join(reading["codecs"])),
         "codecs that cannot": _listed(
             f"{codec_id}: {why}" for codec_id, why in table_of(reading, "codec_problems").items()
@@ -120,6 +126,14 @@ def health(reading: Reading) -> str:
     return "; ".join(f"{shown(name)}: {shown(why)}" for name, why in problems.items()) or "good"
 
 
+def encoder(reading: Reading) -> str:
+    """What runs the image encoder; a daemon that has one backend only does not name it."""
+    bundle = table_of(reading, "bundle")
+    image = table_of(bundle, "image")
+    name, library = bundle.get("backend", "unknown"), image.get("backend", "unknown")
+    return shown(f"{name}: {library}, {told(image)}" if image else name)
+
+
 def links(reading: Reading) -> list[str]:
     """One line per way to the cloud; of a daemon that does not tell them apart, the one it has."""
     told = cast("list[dict[str, Any]]", reading.get("links") or [])
@@ -144,6 +158,13 @@ def temperatures(reading: Reading) -> str:
     return _listed(
         f"{kind} {number(celsius)}" for kind, celsius in table_of(reading, "temperatures_c").items()
     )
+
+
+def _bundle(reading: Reading) -> dict[str, Any]:
+    """What the bundle is; what it runs on has rows of its own."""
+    apart = {"backend", "passed_over", "image", "text"}
+    bundle = table_of(reading, "bundle")
+    return {name: value for name, value in bundle.items() if name not in apart}
 
 
 def _print_json(value: Reading) -> None:

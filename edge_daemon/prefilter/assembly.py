@@ -83,6 +83,8 @@ class Prefilter:
         video: VideoSettings | None = None,
         *,
         threads: int | None = None,
+        backend: str = "auto",
+        engines: str | Path | None = None,
     ) -> Prefilter:
         """Load a bundle by name or path.
 
@@ -92,12 +94,16 @@ class Prefilter:
             prompt_settings: See the class.
             video: See the class.
             threads: Threads of the encoders; `None` leaves the choice to the bundle's loader.
+            backend: What runs the image encoder; see `models.load_bundle`.
+            engines: Directory of engines built on this machine; see there.
 
         Raises:
-            models.BundleError: The bundle is missing, damaged or mismatched.
+            models.BundleError: The bundle is missing, damaged or mismatched, or the backend that
+                was asked for cannot serve it.
             SettingsError: See the class.
         """
-        return cls(load_bundle(bundle, threads=threads), settings, prompt_settings, video)
+        loaded = load_bundle(bundle, threads=threads, backend=backend, engines=engines)
+        return cls(loaded, settings, prompt_settings, video)
 
     def __call__(
         self,

@@ -35,6 +35,7 @@ from edge_daemon.service.starting import (
     check_settings,
     load_codecs,
     load_prefilter,
+    log_bundle,
     uplink_keys,
 )
 from edge_daemon.settings import Settings, rules_of
@@ -158,7 +159,7 @@ class Daemon:
         self._overview.begin((self._front.task, *self._uplink.tasks, *self._workers))
         self._attendants = self._attend()
         link = self._uplink.link_facts()
-        _log.info("event=bundle %s", " ".join(f"{k}={v!r}" for k, v in bundle.items()))
+        log_bundle(self._prefilter.bundle)
         _log.info(
             "event=ready version=%s bind=%s encrypted=%s transport=%s cloud=%s codec=%r kernel=%s "
             "spool=%r threads=%d encoder_threads=%d",

@@ -64,7 +64,6 @@ class Overview:
     ) -> None:
         self._live = live
         self._prefilter = prefilter
-        self._bundle = prefilter.bundle.describe()
         self._telemetry = telemetry
         self._health = health
         self._stages = stages
@@ -177,7 +176,7 @@ class Overview:
         return StatusReply(
             daemon_version=version_of_daemon(),
             uptime_s=round(time.monotonic() - self._begun, 3),
-            bundle=self._bundle,
+            bundle=self._prefilter.bundle.describe(),
             codecs=[one for one in codec_ids() if not codec_status(one).problem],
             codec_problems={
                 one: problem for one in codec_ids() if (problem := codec_status(one).problem)

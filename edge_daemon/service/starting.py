@@ -19,6 +19,7 @@ from edge_daemon.keys import ClientKeys, ServerKeys, secure_client
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.service.shaping import check_able, policy_of
 from edge_daemon.settings import Settings, check_bind
+from models import Bundle
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +69,21 @@ def load_codecs() -> None:
             )
 
 
+def log_bundle(bundle: Bundle) -> None:
+    """Logs which bundle serves, on what, and why not on something better."""
+    facts = bundle.describe()
+    words = ("name", "architecture", "precision", "licence", "source", "notice")
+    _log.info("event=bundle %s", " ".join(f"{name}={facts[name]!r}" for name in words))
+    _log.info(
+        "event=encoder backend=%s image=%s text=%s",
+        bundle.backend,
+        facts["image"],
+        facts["text"],
+    )
+    for name, reason in bundle.passed_over.items():
+        _log.info("event=encoder_passed_over backend=%s reason=%r", name, reason)
+
+
 def load_prefilter(settings: Settings) -> Prefilter:
     """The prefilter that the settings describe; the errors are those of `run`."""
     return Prefilter.from_bundle(
@@ -76,4 +92,6 @@ def load_prefilter(settings: Settings) -> Prefilter:
         settings.prompt,
         settings.video,
         threads=settings.stages.encoder_threads,
+        backend=settings.encoder.backend,
+        engines=settings.encoder.engines,
     )

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from edge_daemon.settings.cameras import CameraSettings, WhenFull, rules_of
 from edge_daemon.settings.coding import Cheng2020Settings, RateSettings
+from edge_daemon.settings.encoder import EncoderBackend, EncoderSettings
 from edge_daemon.settings.links import (
     CloudSettings,
     DirectorySettings,
@@ -37,6 +38,8 @@ __all__ = [
     "Cheng2020Settings",
     "CloudSettings",
     "DirectorySettings",
+    "EncoderBackend",
+    "EncoderSettings",
     "FrontSettings",
     "LimitSettings",
     "LogSettings",
@@ -67,6 +70,7 @@ class Settings(Strict):
         min_length=1,
         description="bundle name, or a path to a bundle",
     )
+    encoder: EncoderSettings = EncoderSettings()
     codec: dict[str, Any] = Field(
         default_factory=lambda: {"id": "jpeg"},
         description="codec for frames that ask for none: its id and options",
