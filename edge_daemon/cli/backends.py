@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich import box
@@ -67,9 +67,10 @@ def told(described: Mapping[str, Any]) -> str:
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "; ".join(f"{name} {one}" for name, one in value.items())  # pyright: ignore[reportUnknownVariableType]
+        pairs = cast("Mapping[str, Any]", value)
+        return "; ".join(f"{name} {one}" for name, one in pairs.items())
     if isinstance(value, list):
-        return " ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+        return " ".join(str(one) for one in cast("list[Any]", value))
     return str(value)
 
 

@@ -148,11 +148,13 @@ def _properties(threads: int, *, full_precision: bool) -> dict[str, Any]:
 
 def _openvino() -> Any:
     """The package, imported without its telemetry: importing it would report to its maker."""
-    if "openvino" in sys.modules or _TELEMETRY in sys.modules:
-        return importlib.import_module("openvino")
+    others: dict[str, Any] = sys.modules
+    before = others.get(_TELEMETRY)
     # What is None here cannot be imported; the package has a stub for that case.
-    sys.modules[_TELEMETRY] = None  # pyright: ignore[reportArgumentType]
+    others[_TELEMETRY] = None
     try:
         return importlib.import_module("openvino")
     finally:
-        del sys.modules[_TELEMETRY]
+        del others[_TELEMETRY]
+        if before is not None:
+            others[_TELEMETRY] = before

@@ -13,4 +13,5 @@ def not_unit(embeddings: NDArray[np.float32], what: str) -> str:
     lengths = np.linalg.norm(embeddings, axis=1)
     if np.all(np.abs(lengths - 1.0) <= _TOLERANCE):
         return ""
-    return f"the embeddings of {what} have lengths {np.round(lengths, 4).tolist()}, not 1"
+    shown = ", ".join(f"{length:.4g}" for length in lengths)
+    return f"the embeddings of {what} have lengths {shown}, not 1"

@@ -20,6 +20,7 @@ def settings(**tables: Any) -> Settings:
 
 OTHERS: dict[str, Any] = {
     "bundle": "other",
+    "encoder": {"backend": "cpu", "engines": "/x"},
     "codec": {"id": "hevc"},
     "prompt": {"max_bytes": 99, "tagger": "spacy:x"},
     "prefilter": {"lambda": 7.0, "mask": [{"x": 0, "y": 0, "width": 1, "height": 1}]},
@@ -62,6 +63,8 @@ def test_every_key_that_differs_is_named_under_what_it_needs() -> None:
         ),
         restart=(
             "bundle",
+            "encoder.backend",
+            "encoder.engines",
             "prompt.tagger",
             "limits.max_payload_bytes",
             "front.bind",

@@ -78,6 +78,22 @@ def test_the_table_tells_everything() -> None:
     assert rows["budget of gate"].startswith("3 of 4 frames within it, 90.0 % of it used")
 
 
+def test_what_runs_the_encoder_has_rows_of_its_own() -> None:
+    bundle = {
+        "name": "tiny",
+        "backend": "cpu",
+        "passed_over": {"cuda": "no [cuda] in it", "tensorrt": "no driver"},
+        "image": {"backend": "onnxruntime 1.2.3", "providers": ["CPU"], "threads": 2},
+        "text": {"backend": "onnxruntime 1.2.3"},
+    }
+    rows = command.rows(full_status(bundle=bundle))
+    assert rows["bundle"] == '{"name": "tiny"}'
+    assert rows["encoder"] == "cpu: onnxruntime 1.2.3, providers CPU, threads 2"
+    assert rows["encoders passed over"] == r"cuda: no \[cuda] in it, tensorrt: no driver"
+    older = command.rows(full_status(bundle={"name": "tiny"}))
+    assert (older["encoder"], older["encoders passed over"]) == ("unknown", "none")
+
+
 def test_an_older_daemons_answer_is_shown_for_what_it_says() -> None:
     older = full_status()
     for field in (

@@ -168,6 +168,8 @@ def test_the_log_says_what_runs(settings: dict[str, Any], tmp_path: Path) -> Non
     with Running("serve", settings, tmp_path) as daemon:
         daemon.wait_for(rf"event=ready .*bind={settings['front']['bind']}")
         daemon.wait_for("event=bundle .*notice='the tiny test bundle knows colours")
+        daemon.wait_for(r"event=encoder backend=\w+ image=.*backend.*text=.*CPUExecutionProvider")
+        daemon.wait_for("event=encoder_passed_over backend=openvino reason='no faster than")
         daemon.wait_for(rf"cloud={settings['uplink']['connect']} codec=.*jpeg.*kernel=")
         with pytest.raises(AssertionError, match="cannot listen there"):
             Running("serve", settings, tmp_path)
