@@ -54,7 +54,7 @@ def test_filter_and_explain_take_a_backend(
     assert "Invalid value" in edge("filter", *common, "gpu", fails=2)
 
 
-@pytest.mark.skipif(not BACKENDS["cuda"].problem(), reason="there is a CUDA wheel here")
+@pytest.mark.skipif(not BACKENDS["cuda"].problem(), reason="CUDA can serve here")
 def test_a_backend_that_cannot_serve_is_a_message_wherever_it_is_named(
     edge: Edge, bundle: Path, photo: Path, tmp_path: Path
 ) -> None:
@@ -68,7 +68,7 @@ def test_a_backend_that_cannot_serve_is_a_message_wherever_it_is_named(
     ):
         said = edge(*arguments, fails=1)
         assert "the backend 'cuda' cannot serve" in said
-        assert "no CUDA in it" in said
+        assert BACKENDS["cuda"].problem().split(";")[0] in said
     assert not output.exists()
 
 
