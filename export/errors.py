@@ -1,4 +1,4 @@
-"""The one error of this package."""
+"""The one error of this package, and how other libraries' errors are quoted in it."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ class ExportError(Exception):
         self.remedy = remedy
         where = "" if file is None else f"{file}: "
         super().__init__(f"{where}{problem}; {remedy}")
+
+
+def brief(error: Exception, longest: int = 300) -> str:
+    """An exception's message on one line, cut off at `longest` characters."""
+    return " ".join(str(error).split())[:longest]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +9,22 @@ import transformers as _transformers
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from export.errors import ExportError
+from export.clip_facts import (
+    OPENAI_MEAN,
+    OPENAI_STD,
+    RECOMMENDED,
+    UNKNOWN_LICENCE,
+    default_name,
+    millions,
+    sha256,
+)
+from export.clip_tokenizer import find_tokenizer, highest_token, last_token, read_tokenizer
+from export.errors import ExportError, brief
 from export.loaders import read_json
 from export.towers import TowerFacts, Towers
-from models.manifest import Recommended
 
 # Its types are resolved at run time and mostly unknown; this one name keeps that from spreading.
 transformers: Any = _transformers
-
-OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
-OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
-
-RECOMMENDED = Recommended(lambda_=50.0, sigma_min=0.5, sigma_max=10.0)
-"""The released defaults for TinyCLIP ViT-39M/16 Text-19M."""
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _LEGACY_EOS = 2
@@ -74,17 +75,17 @@ def load_clip(checkpoint: Path) -> Towers:
     """
     weights = _weights(checkpoint)
     clip = _model(checkpoint, weights)
-    tokenizer = _tokenizer(checkpoint)
+    tokenizer_file, tokenizer = _tokenizer(checkpoint)
     text, vision = clip.config.text_config, clip.config.vision_config
-    end = _end_token(checkpoint, tokenizer, text)
+    end = _end_token(checkpoint, tokenizer_file, tokenizer, text)
     mean, std = _preprocessing(checkpoint)
     image_tower, text_tower = ImageTower(clip).eval(), TextTower(clip).eval()
     embedded = clip.text_model.embeddings.token_embedding.weight.numel()
     facts = TowerFacts(
-        name=_default_name(checkpoint),
+        name=default_name(checkpoint.resolve().name),
         architecture=(
-            f"CLIP ViT-{_millions(image_tower)}M/{vision.patch_size} "
-            f"Text-{_millions(text_tower, less=embedded)}M"
+            f"CLIP ViT-{millions(image_tower)}M/{vision.patch_size} "
+            f"Text-{millions(text_tower, less=embedded)}M"
         ),
         embedding_size=int(clip.config.projection_dim),
         tile_size=_tile_size(checkpoint, vision),
@@ -98,8 +99,8 @@ def load_clip(checkpoint: Path) -> Towers:
         end_token_id=end,
         tokenizer_json=tokenizer.to_str(),
         recommended=RECOMMENDED,
-        licence="unknown; ask the publisher of the checkpoint",
-        source=f"{checkpoint.resolve().name}/{weights.name} (SHA-256 {_sha256(weights)})",
+        licence=UNKNOWN_LICENCE,
+        source=f"{checkpoint.resolve().name}/{weights.name} (SHA-256 {sha256(weights)})",
     )
     return Towers(image_tower, text_tower, facts)
 
@@ -129,7 +130,7 @@ def _model(checkpoint: Path, weights: Path) -> Any:
     # Damage shows as any of a dozen exceptions of three libraries.
     except Exception as error:
         raise ExportError(
-            f"cannot be loaded as a CLIPModel ({type(error).__name__}: {_brief(error)})",
+            f"cannot be loaded as a CLIPModel ({type(error).__name__}: {brief(error)})",
             file=weights,
             remedy=_AGAIN,
         ) from error
@@ -150,41 +151,21 @@ def _model(checkpoint: Path, weights: Path) -> Any:
     return clip.float().eval()
 
 
-def _tokenizer(checkpoint: Path) -> Tokenizer:
-    ready = checkpoint / "tokenizer.json"
-    parts = [checkpoint / "vocab.json", checkpoint / "merges.txt"]
-    try:
-        if ready.is_file():
-            return Tokenizer.from_file(str(ready))
-        if all(part.is_file() for part in parts):
-            fast = transformers.CLIPTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
-            return Tokenizer.from_str(fast.backend_tokenizer.to_str())
-    # The tokenizers library raises bare Exception.
-    except Exception as error:
+def _tokenizer(checkpoint: Path) -> tuple[Path, Tokenizer]:
+    file = find_tokenizer(checkpoint)
+    if file is None:
         raise ExportError(
-            f"not a readable tokenizer ({_brief(error)})",
-            file=ready if ready.is_file() else parts[0],
-            remedy=_AGAIN,
-        ) from error
-    raise ExportError(
-        "holds no tokenizer: neither tokenizer.json nor vocab.json with merges.txt",
-        file=checkpoint,
-        remedy="copy the tokenizer's files of the published model into the checkpoint",
-    )
+            "holds no tokenizer: neither tokenizer.json nor vocab.json with merges.txt",
+            file=checkpoint,
+            remedy="copy the tokenizer's files of the published model into the checkpoint",
+        )
+    return file, read_tokenizer(file)
 
 
-def _end_token(checkpoint: Path, tokenizer: Tokenizer, text: Any) -> int:
+def _end_token(checkpoint: Path, file: Path, tokenizer: Tokenizer, text: Any) -> int:
     """The id of the end token, agreed between the tokenizer, the config and the embedding table."""
     config = checkpoint / "config.json"
-    empty = tokenizer.encode("").ids
-    if not empty:
-        raise ExportError(
-            "the tokenizer adds no end token to a text",
-            file=checkpoint / "tokenizer.json",
-            remedy="use a tokenizer with CLIP's start and end post-processor",
-        )
-    end = empty[-1]
-    highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
+    end, highest = last_token(file, tokenizer), highest_token(tokenizer)
     if highest >= text.vocab_size:
         raise ExportError(
             f"vocab_size {text.vocab_size} is too small for the tokenizer's id {highest}",
@@ -247,23 +228,3 @@ def _tile_size(checkpoint: Path, vision: Any) -> int:
             remedy="use a model with square input",
         )
     return size
-
-
-def _default_name(checkpoint: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", checkpoint.resolve().name).strip("._-") or "clip"
-
-
-def _millions(tower: nn.Module, *, less: int = 0) -> int:
-    return round((sum(weight.numel() for weight in tower.parameters()) - less) / 1e6)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _brief(error: Exception, longest: int = 300) -> str:
-    return " ".join(str(error).split())[:longest]
