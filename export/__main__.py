@@ -1,4 +1,4 @@
-"""`python -m export CHECKPOINT -o BUNDLE`: a checkpoint directory becomes a model bundle."""
+"""`python -m export CHECKPOINT -o BUNDLE`: a checkpoint becomes a model bundle."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -14,12 +15,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from export.errors import ExportError
+from export.open_clip.activation import Activation
 from models.manifest import Manifest, Recommended
 
 _DESCRIPTION = """\
 Turn a checkpoint into a model bundle: image.onnx, text.onnx, tokenizer.json and
 manifest.json. CHECKPOINT is a directory with config.json, weights and a tokenizer:
 a Hugging Face CLIPModel (TinyCLIP's among them) or a nano-icons training result.
+Or it is a .pt file in open_clip's layout, such as TinyCLIP's pruned models and
+ResNets, with a tokenizer beside it or at --tokenizer.
 A bundle of nano-icons can be read back and written anew.
 
 Both graphs are compared with torch on random inputs; the report goes into the
@@ -32,8 +36,10 @@ settings:
   released defaults of TinyCLIP ViT-39M/16. For the settings published with
   ViT-22M/32 give --lambda 20 --sigma-min 0.2 --sigma-max 3.
 
-example:
+examples:
   python -m export TinyCLIP-ViT-39M-16-Text-19M-YFCC15M -o bundles/tinyclip-39m-16 --licence MIT
+  python -m export TinyCLIP-auto-ViT-22M-32-Text-10M-LAION400M.pt -o bundles/tinyclip-22m-32 \\
+    --tokenizer clip-vit-base-patch32 --licence MIT --lambda 20 --sigma-min 0.2 --sigma-max 3
 """
 
 
@@ -59,9 +65,21 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("checkpoint", type=Path, metavar="CHECKPOINT", help="directory of the checkpoint")
+    add("checkpoint", type=Path, metavar="CHECKPOINT", help="directory or .pt file")
     add("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="directory to make")
-    add("--name", metavar="NAME", help="name in the manifest (default: the checkpoint directory's)")
+    add("--name", metavar="NAME", help="name in the manifest (default: the checkpoint's)")
+    add(
+        "--tokenizer",
+        type=Path,
+        metavar="PATH",
+        help="for a .pt file: tokenizer.json, bpe_simple_vocab_16e6.txt.gz, or a directory of one "
+        "or of vocab.json with merges.txt (default: beside the file)",
+    )
+    add(
+        "--activation",
+        choices=get_args(Activation),
+        help="for a .pt file: the function in its MLPs, if its layout does not tell",
+    )
     add("--force", action="store_true", help="replace the bundle that stands at BUNDLE")
     add("--licence", metavar="TEXT", help="licence of the weights, such as MIT")
     add(
@@ -96,7 +114,9 @@ def _run(options: argparse.Namespace) -> Manifest:
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("reading the checkpoint", total=len(door.STEPS) + 1)
-        towers = load_towers(options.checkpoint)
+        towers = load_towers(
+            options.checkpoint, tokenizer=options.tokenizer, activation=options.activation
+        )
         facts = towers.facts
         facts = replace(
             facts,
