@@ -42,10 +42,10 @@ GEOMETRIES = {
     "vit-8m-16": Geometry(16, 256, 10, 256, 3),
     "vit-39m-16": Geometry(16, 512, 12, 512, 6),
     "vit-40m-32": Geometry(32, 512, 12, 512, 6),
-    "vit-61m-32": Geometry(32, 640, 12, 640, 6),
+    "vit-61m-32": Geometry(32, 640, 12, 512, 9),
     "vit-b-32": Geometry(32, 768, 12, 512, 12),
 }
-"""TinyCLIP's manually inherited models (named without their patch's dot), and OpenAI's ViT-B/32."""
+"""TinyCLIP's manually inherited models, and OpenAI's ViT-B/32."""
 
 
 def make_untrained(directory: Path, geometry: Geometry, *, seed: int = 0) -> Path:
