@@ -13,7 +13,7 @@ Installs this checkout, or a wheel of it, into /opt/edge-daemon. As root. Run ag
 
   --service NAME   edge-daemon or edge-cloud; repeatable. Default: what is enabled, else edge-daemon
   --extras LIST    extras of the package, default: vvc
-  --drop-in NAME   jetson or cheng2020: a shipped drop-in for edge-daemon.service; repeatable
+  --drop-in NAME   jetson, openvino or cheng2020: a shipped drop-in for edge-daemon.service; repeatable
   --rebuild        build the environment anew, with the newest allowed versions of its packages
   --venv DIR       use an environment in which edge-daemon is installed, instead of building one
   --no-start       neither enable nor start the services

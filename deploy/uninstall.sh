@@ -23,7 +23,7 @@ for service in edge-daemon edge-cloud; do
     fi
     rm -f "$units/multi-user.target.wants/$service.service" "$units/$service.service"
 done
-for dropin in jetson cheng2020; do
+for dropin in jetson openvino cheng2020; do
     rm -f "$units/edge-daemon.service.d/$dropin.conf"
 done
 # The operator's own drop-ins stay.

@@ -19,6 +19,8 @@ from models.session import EncoderSession, GraphSpec
 
 _DEVICE: Final = "CPU"
 _TELEMETRY: Final = "openvino_telemetry"
+_CODE_REFUSED: Final = "can't protect"
+"""What its code generator says where memory may not become executable."""
 
 
 class OpenVinoSession:
@@ -54,6 +56,13 @@ class OpenVinoSession:
                 model, _DEVICE, _properties(threads, full_precision=full_precision)
             )
         except Exception as error:
+            if _CODE_REFUSED in str(error):
+                raise BundleError(
+                    "OpenVINO may not generate code in this process",
+                    file=file,
+                    remedy="under systemd: deploy/install.sh --drop-in openvino, which lifts "
+                    "MemoryDenyWriteExecute",
+                ) from error
             raise failed_to_load(self._library, error, file) from error
         self._devices = [str(device) for device in self._model.get_property("EXECUTION_DEVICES")]
         if self._devices != [_DEVICE]:

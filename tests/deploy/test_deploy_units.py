@@ -15,7 +15,7 @@ from edge_daemon.settings import Settings
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "systemd"
 UNITS = ["edge-daemon.service", "edge-cloud.service"]
-DROP_INS = ["jetson.conf", "cheng2020.conf"]
+DROP_INS = ["jetson.conf", "openvino.conf", "cheng2020.conf"]
 MOST_EXPOSED = 15
 """Tenths of systemd's scale of exposure, of which 100 is the worst."""
 

@@ -159,3 +159,27 @@ def test_it_is_imported_for_a_reason_only_and_reports_to_nobody(
         check=False,
     )
     assert run.returncode == 0, run.stderr
+
+
+_HARDENED = """
+import ctypes, sys
+from models import BundleError, load_bundle
+PR_SET_MDWE, REFUSE_EXEC_GAIN = 65, 1
+if ctypes.CDLL(None).prctl(PR_SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0):
+    sys.exit(77)
+load_bundle(sys.argv[1], threads=1, backend="cpu")
+try:
+    load_bundle(sys.argv[1], threads=1, backend="openvino")
+except BundleError as error:
+    print(error)
+"""
+
+
+def test_a_hardened_service_is_told_which_drop_in_it_takes(directory: Path) -> None:
+    command = [sys.executable, "-c", _HARDENED, str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode == 77:
+        pytest.skip("this kernel cannot keep memory from becoming executable (Linux 6.3)")
+    assert done.returncode == 0, done.stderr
+    assert "may not generate code in this process; under systemd" in done.stdout
+    assert "--drop-in openvino" in done.stdout
