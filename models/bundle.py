@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.cache import EmbeddingCache
 from models.manifest import Manifest
 from models.preprocess import Resize
-from models.session import EncoderSession
+from models.session import EncoderSession, SharedStream, stream_of
 from models.tokenizer import PromptTokenizer
 
 CACHED_TEXTS = 1024
@@ -53,6 +53,11 @@ class Bundle:
     def tile_size(self) -> int:
         """Side of a tile in pixels."""
         return self.manifest.tile_size
+
+    @property
+    def image_stream(self) -> SharedStream | None:
+        """The CUDA stream that images are encoded on now, to be shared; None on other backends."""
+        return stream_of(self._image)
 
     @property
     def resize(self) -> Resize:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.session import EncoderSession
+from models.session import EncoderSession, SharedStream, stream_of
 
 Resize = Literal["area", "bicubic"]
 """`bicubic`: Pillow's, antialiased, as CLIP models are trained with. `area`: shrinking averages
@@ -101,3 +101,8 @@ class Normalising:
     def describe(self) -> dict[str, Any]:
         """See `EncoderSession.describe`."""
         return self._session.describe()
+
+    @property
+    def stream(self) -> SharedStream | None:
+        """The other session's; see `stream_of`."""
+        return stream_of(self._session)

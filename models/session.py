@@ -55,3 +55,14 @@ class EncoderSession(Protocol):
     def describe(self) -> dict[str, Any]:
         """What this session really runs on, asked of the backend after the session was made."""
         ...
+
+
+class SharedStream(Protocol):
+    """A CUDA stream that others may queue work on, valid as long as the object."""
+
+    address: int
+
+
+def stream_of(session: EncoderSession) -> SharedStream | None:
+    """The stream that a session works on; None unless it is one of CUDA's that it shares."""
+    return getattr(session, "stream", None)

@@ -19,6 +19,7 @@ from models.backends.cpu import CpuBackend, CpuSession
 from models.backends.cuda import CudaBackend
 from models.backends.openvino import OpenVinoBackend
 from models.backends.preference import preference
+from models.backends.tensorrt import TensorRTBackend
 from models.backends.unit import not_unit
 from models.errors import BundleError
 from models.proof import compare, fixed_tiles
@@ -27,7 +28,8 @@ from models.session import EncoderSession
 AUTO: Final = "auto"
 
 BACKENDS: Final[Mapping[str, Backend]] = {
-    backend.name: backend for backend in (CpuBackend(), CudaBackend(), OpenVinoBackend())
+    backend.name: backend
+    for backend in (CpuBackend(), CudaBackend(), OpenVinoBackend(), TensorRTBackend())
 }
 """Every backend, by name."""
 

@@ -48,10 +48,12 @@ class Resources:
     Attributes:
         threads: CPU threads inside one operator, at least 1.
         engines: Directory where engines built on this machine are kept; `None`: the bundle's own.
+        build_engines: Whether one that is not there is built, in the background.
     """
 
     threads: int
     engines: Path | None = None
+    build_engines: bool = True
 
 
 class Backend(Protocol):

@@ -15,6 +15,8 @@ from models.backends.contract import ImageGraph, Resources
 from models.backends.ort import CPU, OrtSession, library, ort, session_options
 from models.errors import BundleError
 from models.session import EncoderSession, GraphSpec
+from models.tensorrt import driver
+from models.tensorrt.errors import NoGpuError
 
 CUDA: Final = "CUDAExecutionProvider"
 
@@ -100,6 +102,10 @@ class CudaBackend:
 
     def problem(self) -> str:
         """See `Backend.problem`."""
+        try:
+            driver.probe()
+        except NoGpuError as error:
+            return str(error)
         if CUDA in ort.get_available_providers():
             return ""
         if platform.machine() == "aarch64":

@@ -14,6 +14,7 @@ from models.backends import cuda, ort
 from models.backends.cuda import CUDA, CudaBackend
 from models.backends.ort import CPU
 from models.proof import compare, fixed_tiles
+from models.tensorrt.errors import NoGpuError
 from support.stand_in_gpu_runtime import StandInGpuRuntime
 from support.tiny_bundle import make_tiny_bundle
 
@@ -26,7 +27,17 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Put:
+def driver_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver's answer on a machine with a GPU, of which only that there is one counts."""
+
+    def probe() -> None:
+        return None
+
+    monkeypatch.setattr(cuda.driver, "probe", probe)
+
+
+@pytest.fixture
+def gpu(driver_here: None, monkeypatch: pytest.MonkeyPatch) -> Put:
     real = ort.ort
 
     def put(**behaviour: Any) -> StandInGpuRuntime:
@@ -39,7 +50,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Put:
 
 
 @pytest.fixture
-def cpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def cpu_only(driver_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runtime of a wheel without CUDA, whichever wheel is here."""
     real = ort.ort
 
@@ -94,6 +105,14 @@ def test_a_runtime_that_cannot_tell_of_nodes_is_taken_at_its_word(
     image = load_bundle(directory, threads=1, backend="cuda").describe()["image"]
     assert image["providers"] == [CUDA, CPU]
     assert "nodes" not in image
+
+
+def test_without_a_driver_that_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def probe() -> None:
+        raise NoGpuError("no NVIDIA driver; install it")
+
+    monkeypatch.setattr(cuda.driver, "probe", probe)
+    assert CudaBackend().problem() == "no NVIDIA driver; install it"
 
 
 def test_a_wheel_without_cuda_is_named_with_what_to_do(

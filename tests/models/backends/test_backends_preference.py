@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.backends import BACKENDS
 from models.backends import preference as module
 from models.backends.preference import preference
 
@@ -42,7 +43,7 @@ def test_the_order_depends_on_precision_and_cpu(
     assert found.order == order
     assert found.set_aside.keys() == aside.keys()
     assert all(words in found.set_aside[name] for name, words in aside.items())
-    assert {*order, *aside} == {"tensorrt", "cuda", "openvino", "cpu"}
+    assert {*order, *aside} == BACKENDS.keys()
 
 
 def test_a_system_that_does_not_list_its_cpus_instructions_is_taken_to_have_few(

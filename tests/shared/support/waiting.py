@@ -15,3 +15,11 @@ async def eventually(condition: Callable[[], bool], timeout_s: float = PATIENCE_
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"
         await asyncio.sleep(0.02)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
+    """Waits, as a thread does, until a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)

@@ -1,0 +1,47 @@
+"""From the store into service: an engine is used only if it agrees with another backend."""
+
+from __future__ import annotations
+
+from models.manifest import Manifest
+from models.proof import Agreement, agreement_of_graphs
+from models.session import EncoderSession, GraphSpec
+from models.tensorrt.driver import Gpu
+from models.tensorrt.engines import EngineStore
+from models.tensorrt.errors import BrokenEngineError
+from models.tensorrt.key import EngineKey
+from models.tensorrt.session import TensorRTSession
+
+
+def open_proven(
+    store: EngineStore,
+    key: EngineKey,
+    spec: GraphSpec,
+    manifest: Manifest,
+    gpu: Gpu,
+    reference: EncoderSession,
+) -> tuple[TensorRTSession, Agreement] | None:
+    """Load the store's engine for a key and compare it with `reference` on fixed tiles.
+
+    Returns:
+        The session and how well it agrees; None if the store has no engine.
+
+    Raises:
+        BrokenEngineError: It cannot be loaded, or disagrees, and was put aside.
+        TensorRTError: It cannot be run; building it anew would not help. Out of memory, say.
+    """
+    found = store.find(key)
+    if found is None:
+        return None
+    try:
+        session = TensorRTSession(found[1], spec, gpu)
+        proof = agreement_of_graphs(session, reference, spec, manifest)
+        _require(proof)
+    except BrokenEngineError as error:
+        store.quarantine(key, str(error))
+        raise
+    return session, proof
+
+
+def _require(proof: Agreement) -> None:
+    if not proof.good:
+        raise BrokenEngineError(f"the engine and the CPU disagree: {proof}")
