@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.errors import BadPixelsError
+from edge_daemon.prefilter.device import Smoother
 from edge_daemon.prefilter.plan import Plan, Scores, Spending, Watched
 from edge_daemon.prefilter.prompt import Distilled, check_prompt, distil
 from edge_daemon.prefilter.regions import boxes_of, veil
@@ -69,6 +70,7 @@ class Prefilter:
         self._reuse = (video or VideoSettings()).reuse
         self._tiles = TileMemory(video or VideoSettings())
         self._sent = SentFrames(video or VideoSettings())
+        self._gaussian = Smoother(bundle)
         self._tagger = make_tagger(self.prompt_settings.tagger)
         self._distilled = lru_cache(maxsize=_REMEMBERED)(self._distil)
         # A contradiction should stop the start, not the first picture.
@@ -275,7 +277,7 @@ class Prefilter:
                 relevance = tile_relevance(scores.values, plan.spending.sharpness)
                 blocks = block_relevance(relevance, plan.grid).max(axis=0)
                 plan = with_whole_scene(plan, whole_share(blocks))
-                smoothed = smooth_picture(veiled, blocks, plan)
+                smoothed = smooth_picture(veiled, blocks, plan, self._gaussian)
         report = make_report(plan, scores, relevance, smoothed, self.bundle.manifest, timings)
         return smoothed.pixels, report
 

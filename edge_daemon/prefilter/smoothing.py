@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,6 +23,9 @@ from edge_daemon.prefilter.regions import boxes_of
 from edge_daemon.prefilter.tiling import stretched_canvas
 from edge_daemon.quantiser import QuantiserMap
 from kernels import KEEP_SIGMA, CoarseSigma, varying_gaussian
+
+Gaussian = Callable[[NDArray[np.uint8], NDArray[np.float32] | CoarseSigma], NDArray[np.uint8]]
+"""`varying_gaussian`, or what does the same elsewhere."""
 
 SAMPLES: Final = 256
 """Most samples of the sigma map along an axis, for the report."""
@@ -58,26 +62,37 @@ def whole_share(blocks: NDArray[np.float64]) -> float:
     return float(np.mean(finer_relevance(blocks) >= _RELEVANT))
 
 
-def smooth_picture(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
+def smooth_picture(
+    image: NDArray[np.uint8],
+    blocks: NDArray[np.float64],
+    plan: Plan,
+    gaussian: Gaussian = varying_gaussian,
+) -> Smoothed:
     """A picture that was scored: filtered in the plan's mode, or as it is, by rule.
 
     Args:
         image: uint8 (H, W, 3), masked regions veiled already; not written to.
         blocks: Relevance, float64 (block rows, block columns).
         plan: Of the picture.
+        gaussian: What smooths in default mode.
     """
     if plan.skipped is not None:
         return untouched(image, plan)
     if plan.spending.mode == "reference":
         return smooth_blocks(image, blocks, plan)
-    return spend(image, blocks, plan)
+    return spend(image, blocks, plan, gaussian)
 
 
-def spend(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> Smoothed:
+def spend(
+    image: NDArray[np.uint8],
+    blocks: NDArray[np.float64],
+    plan: Plan,
+    gaussian: Gaussian = varying_gaussian,
+) -> Smoothed:
     """Default mode: smoothed source pixels, offsets for the codec, or both."""
     spending = plan.spending
     if spending.share == 0.0:
-        return smooth_continuously(image, blocks, plan)
+        return smooth_continuously(image, blocks, plan, gaussian)
     relevance = finer_relevance(blocks)
     offsets = quantiser_map(
         part_of(relevance, spending.share),
@@ -88,12 +103,12 @@ def spend(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan) -> 
     if spending.share == 1.0:
         spent = untouched(image, plan)
     else:
-        spent = smooth_continuously(image, blocks, plan)
+        spent = smooth_continuously(image, blocks, plan, gaussian)
     return replace(spent, relevance_map=blocks.astype(np.float32), offsets=offsets)
 
 
 def smooth_continuously(
-    image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan
+    image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: Plan, gaussian: Gaussian
 ) -> Smoothed:
     """Source pixels under a sigma map without seams."""
     spending, height, width = plan.spending, plan.height, plan.width
@@ -117,10 +132,10 @@ def smooth_continuously(
             sigma_max=_softest(plan),
         )
         sampled = full[np.ix_(_spread(rows, height), _spread(columns, width))]
-        values, pixels = full, varying_gaussian(image, full)
+        values, pixels = full, gaussian(image, full)
     else:
         sampled = CoarseSigma.covering(sigma.values, rows, columns).materialise(rows, columns)
-        values, pixels = sigma.values, varying_gaussian(image, sigma)
+        values, pixels = sigma.values, gaussian(image, sigma)
     bounds = (float(values.min()), float(values.max()))
     return Smoothed(pixels, blocks.astype(np.float32), sampled, bounds)
 

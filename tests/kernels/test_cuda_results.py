@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels import CoarseSigma, KernelError, cuda, native
+from kernels import CoarseSigma, KernelError, cuda, native, varying_gaussian
 from kernels.cuda_arrays import numba_cuda
+from kernels.cuda_stream import StreamSmoother
 from support import cuda_simulator
 from support.oracle import deviation
 from support.pixels import noise, scene, slope
@@ -257,3 +258,36 @@ def test_streams_that_share_a_workspace() -> None:
         sigma = maps[number % 3]
         expected = cuda.smooth_device(there, on_device(sigma), max_sigma=30.0).copy_to_host()
         assert np.array_equal(result.copy_to_host(), expected)
+
+
+def test_pictures_of_all_sizes_on_one_stream() -> None:
+    smoother = StreamSmoother(numba_cuda().stream())
+    results: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+    for seed, (height, width) in enumerate([(6, 8), (4, 5), (7, 9)]):
+        image = noise(height, width, seed=seed)
+        coarse = CoarseSigma.covering(np.array([[0.2, 1.5]], np.float32), height, width)
+        results.append((smoother.smooth(image, coarse), varying_gaussian(image, coarse)))
+    for found, expected in results:  # in the end: the memory has been used again since
+        assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_a_view_needs_no_copy_by_the_caller() -> None:
+    smoother = StreamSmoother(numba_cuda().stream())
+    image, sigma = noise(6, 8), np.full((6, 8), 1.3, np.float32)
+    view = image[::-1, ::2]
+    expected = smoothed(np.ascontiguousarray(view), np.ascontiguousarray(sigma[:, ::2]))
+    assert np.array_equal(smoother.smooth(view, sigma[:, ::2]), expected)
+
+
+def test_bad_maps_are_refused_before_anything_is_queued() -> None:
+    smoother = StreamSmoother(numba_cuda().stream())
+    with pytest.raises(KernelError, match=r"at index \(1, 2\)"):
+        smoother.smooth(noise(3, 4), np.array([[1.0] * 4, [1.0, 1.0, -1.0, 1.0], [1.0] * 4], "f4"))
+
+
+@needs_gpu
+def test_streams_by_their_address() -> None:
+    stream = numba_cuda().stream()
+    image, sigma = noise(70, 90), slope(70, 90, 0.0, 5.0)
+    found = StreamSmoother(int(stream.handle)).smooth(image, sigma)
+    assert np.array_equal(found, smoothed(image, sigma))
