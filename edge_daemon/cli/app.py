@@ -10,8 +10,10 @@ import typer
 from rich.markup import escape
 
 from edge_daemon.cli import backends, codecs, demo, pictures, services
+from edge_daemon.cli.engines import engines
 from edge_daemon.cli.keys import keys
 from edge_daemon.cli.models import models
+from edge_daemon.cli.selftest import selftest
 from edge_daemon.cli.status import status
 from edge_daemon.cli.terminal import errors
 from edge_daemon.cli.top import top
@@ -19,6 +21,7 @@ from edge_daemon.errors import EdgeError
 from edge_daemon.settings import LogSettings
 from edge_daemon.telemetry import set_up_log
 from models import BundleError
+from models.tensorrt.errors import EngineError
 
 app = typer.Typer(
     name="edge-daemon",
@@ -37,7 +40,8 @@ about is untouched** and the rest is cheap to code. Any codec, any model, no ret
 **The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`, `top`,
 `check-config`; who may talk: `keys`.
 
-**What works here:** `codecs`, `backends`; which models there are, and getting more: `models`.
+**What works here:** `codecs`, `backends`, `selftest`; which models there are, and getting
+more: `models`; for NVIDIA's GPUs: `engines`.
 
 **Everything at once on this machine:** `demo`.
 
@@ -57,6 +61,8 @@ app.add_typer(keys, name="keys")
 app.command("codecs")(codecs.codecs)
 app.command("backends")(backends.backends)
 app.add_typer(models, name="models")
+app.command("selftest")(selftest)
+app.add_typer(engines, name="engines")
 app.command("check-config")(services.check_config)
 app.command("demo")(demo.demo)
 
@@ -84,7 +90,7 @@ def main() -> None:
     """Run the command line; failures that we know end in a message, not in a traceback."""
     try:
         app()
-    except (EdgeError, BundleError) as error:
+    except (EdgeError, BundleError, EngineError) as error:
         errors.print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:

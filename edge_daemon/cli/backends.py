@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from edge_daemon.cli.options import ConfigOption, settings_with
 from edge_daemon.cli.terminal import console
+from edge_daemon.settings import Settings
 from models.backends import Resources
 from models.backends.survey import BackendStatus, survey
 from models.loading import find_bundle, read_image_graph
@@ -37,7 +39,7 @@ def backends(
     settings = settings_with(config, bundle)
     directory = find_bundle(settings.bundle)
     graph = read_image_graph(directory, read_manifest(directory))
-    found = survey(graph, Resources(settings.stages.encoder_threads))
+    found = survey(graph, _resources(settings))
     if as_json:
         typer.echo(json.dumps({name: asdict(status) for name, status in found.items()}))
         return
@@ -54,6 +56,16 @@ def backends(
             _remarks(status),
         )
     console.print(table)
+
+
+def _resources(settings: Settings) -> Resources:
+    """What the daemon would use, but that nothing is built for a look."""
+    engines = settings.encoder.engines
+    return Resources(
+        settings.stages.encoder_threads,
+        None if engines is None else Path(engines),
+        build_engines=False,
+    )
 
 
 def told(described: Mapping[str, Any]) -> str:
