@@ -25,7 +25,7 @@ class Bundle:
     Args:
         manifest: What the bundle says of itself.
         tokenizer: Makes rows of tokens of texts.
-        image: Takes tiles.
+        image: Takes tiles, uint8 (N, S, S, 3).
         text: Takes rows of tokens.
         backend: Name of the backend that `image` was opened on.
         passed_over: Why other backends were not, by name.
@@ -43,7 +43,7 @@ class Bundle:
     ) -> None:
         self.manifest = manifest
         self._tokenizer = tokenizer
-        self._image = image
+        self.image = image
         self._text = text
         self.backend = backend
         self.passed_over = dict(passed_over or {})
@@ -57,7 +57,7 @@ class Bundle:
     @property
     def image_stream(self) -> SharedStream | None:
         """The CUDA stream that images are encoded on now, to be shared; None on other backends."""
-        return stream_of(self._image)
+        return stream_of(self.image)
 
     @property
     def resize(self) -> Resize:
@@ -101,9 +101,9 @@ class Bundle:
                 f"tiles must be uint8 (N, {side}, {side}, 3), got {tiles.dtype} {tiles.shape}"
             )
         embeddings = np.empty((len(tiles), self.embedding_size), dtype=np.float32)
-        for start in range(0, len(tiles), self._image.batch):
-            batch = np.ascontiguousarray(tiles[start : start + self._image.batch])
-            embeddings[start : start + len(batch)] = self._image.encode(batch)
+        for start in range(0, len(tiles), self.image.batch):
+            batch = np.ascontiguousarray(tiles[start : start + self.image.batch])
+            embeddings[start : start + len(batch)] = self.image.encode(batch)
         return embeddings
 
     def encode_text(self, text: str) -> NDArray[np.float32]:
@@ -134,7 +134,7 @@ class Bundle:
             "notice": manifest.notice,
             "backend": self.backend,
             "passed_over": self.passed_over,
-            "image": self._image.describe(),
+            "image": self.image.describe(),
             "text": self._text.describe(),
         }
 

@@ -31,6 +31,7 @@ def load_bundle(
     threads: int | None = None,
     backend: str = AUTO,
     engines: str | os.PathLike[str] | None = None,
+    build_engines: bool = False,
 ) -> Bundle:
     """Load a bundle and prove that it works.
 
@@ -46,6 +47,8 @@ def load_bundle(
         backend: What runs the image encoder: one of `models.backends.BACKENDS`, or "auto" for the
             best that was seen to work. `Bundle.describe` tells which, and why not the others.
         engines: Directory where engines built on this machine are kept; by default the bundle's.
+        build_engines: Whether an engine that is not there is built in the background, while the CPU
+            serves; for processes that stay. `Bundle.describe` tells how far it is.
 
     Raises:
         BundleError: There is no such bundle, or it is damaged; names the file and the remedy. Or
@@ -60,7 +63,9 @@ def load_bundle(
     tokenizer = PromptTokenizer(
         _verified(directory, "tokenizer.json", manifest), manifest, file=tokenizer_file
     )
-    resources = Resources(threads or usable_cores(), None if engines is None else Path(engines))
+    resources = Resources(
+        threads or usable_cores(), None if engines is None else Path(engines), build_engines
+    )
     choice = choose(backend, read_image_graph(directory, manifest), resources)
     text = CpuSession(
         _verified(directory, "text.onnx", manifest),

@@ -49,7 +49,7 @@ def import_bundle(source: Path, *, force: bool = False) -> Manifest:
         for name, facts in manifest.files.items():
             _copy(source / name, staged / name, facts)
         sync_directory(staged)
-        load_bundle(staged)
+        load_bundle(staged, backend="cpu")
         if place.exists():
             place.rename(Path(scratch) / "previous")
         staged.rename(place)
@@ -75,7 +75,7 @@ def verify_bundle(directory: Path) -> Manifest:
         if found != facts:
             seen = f"{size} bytes" if found is None else f"SHA-256 {found.sha256}"
             raise _differs(path, seen, facts)
-    load_bundle(directory)
+    load_bundle(directory, backend="cpu")
     return manifest
 
 

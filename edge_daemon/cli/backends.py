@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -13,10 +12,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from edge_daemon.cli.options import ConfigOption, settings_with
+from edge_daemon.cli.options import ConfigOption, resources_of, settings_with
 from edge_daemon.cli.terminal import console
-from edge_daemon.settings import Settings
-from models.backends import Resources
 from models.backends.survey import BackendStatus, survey
 from models.loading import find_bundle, read_image_graph
 from models.manifest import read_manifest
@@ -39,7 +36,7 @@ def backends(
     settings = settings_with(config, bundle)
     directory = find_bundle(settings.bundle)
     graph = read_image_graph(directory, read_manifest(directory))
-    found = survey(graph, _resources(settings))
+    found = survey(graph, resources_of(settings))
     if as_json:
         typer.echo(json.dumps({name: asdict(status) for name, status in found.items()}))
         return
@@ -56,16 +53,6 @@ def backends(
             _remarks(status),
         )
     console.print(table)
-
-
-def _resources(settings: Settings) -> Resources:
-    """What the daemon would use, but that nothing is built for a look."""
-    engines = settings.encoder.engines
-    return Resources(
-        settings.stages.encoder_threads,
-        None if engines is None else Path(engines),
-        build_engines=False,
-    )
 
 
 def told(described: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import typer
 from edge_daemon.config import load_settings, parse_settings
 from edge_daemon.errors import SettingsError
 from edge_daemon.settings import Allocation, EncoderBackend, Settings
+from models.backends import Resources
 
 PromptsOption = Annotated[
     list[str],
@@ -109,6 +110,12 @@ def settings_with(
     if backend is not None:
         values["encoder"]["backend"] = backend
     return parse_settings(values, source="command line")
+
+
+def resources_of(settings: Settings) -> Resources:
+    """What the daemon's encoders may use, but that nothing is built for a look."""
+    engines = settings.encoder.engines
+    return Resources(settings.stages.encoder_threads, None if engines is None else Path(engines))
 
 
 def _region(text: str) -> dict[str, float]:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 import typer
@@ -15,15 +15,15 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from edge_daemon.cli.options import BundleOption, ConfigOption, settings_with
+from edge_daemon.cli.options import BundleOption, ConfigOption, resources_of, settings_with
 from edge_daemon.cli.terminal import console
+from edge_daemon.settings import Settings
 from kernels import CoarseSigma, KernelError, backends, reference, varying_gaussian
-from models import Bundle, load_bundle, tensorrt
-from models.backends.cpu import CpuSession, usable_cores
+from models.backends import BACKENDS
+from models.backends.choice import CPU, CannotServeError, Proof
 from models.loading import find_bundle, read_image_graph
 from models.manifest import read_manifest
-from models.preprocess import Normalising
-from models.proof import LEAST_COSINE, Agreement, agreement, fixed_tiles
+from models.proof import agreement, fixed_tiles, least_cosine
 from models.session import EncoderSession
 
 _PICTURE: Final = (24, 40)
@@ -63,7 +63,7 @@ def selftest(
     the definition in 64-bit floating point; times are per picture of 40 x 24 pixels. What is absent
     here is no failure; anything that is there and disagrees is, with exit code 1.
     """
-    rows = [*_encoders(settings_with(config, bundle).bundle), *_kernels()]
+    rows = [*_encoders(settings_with(config, bundle)), *_kernels()]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
     else:
@@ -72,67 +72,39 @@ def selftest(
         raise typer.Exit(1)
 
 
-def _encoders(name: str) -> list[_Row]:
-    directory = find_bundle(name)
+def _encoders(settings: Settings) -> list[_Row]:
+    directory = find_bundle(settings.bundle)
     manifest = read_manifest(directory)
-    image = read_image_graph(directory, manifest)
-    content, spec = image.content, image.spec
-    file = directory / "image.onnx"
-    graph = CpuSession(content, spec, threads=usable_cores(), file=file)
-    takes_tiles = spec.input_dtype is np.uint8
-    cpu = graph if takes_tiles else Normalising(graph, manifest.mean, manifest.std)
+    # Whatever engines there are; none is built, that is for `engines build`.
+    resources = resources_of(settings)
+    proof = Proof(read_image_graph(directory, manifest), resources)
     tiles = fixed_tiles(manifest.tile_size)
-    rows = [
-        _Row("encoder", "onnxruntime CPU", "good", "what others are compared with", _ms(cpu, tiles))
-    ]
-    if why := tensorrt.problem():
-        rows.append(_Row("encoder", "tensorrt", "absent", why))
-    else:
-        # Whatever the store has; nothing is built, that is for `engines build`.
-        session = tensorrt.open_session(
-            content,
-            spec,
-            manifest=manifest,
-            engines=directory / "engines",
-            standby=graph,
-            file=file,
-            build=False,
-        )
-        state = session.describe()["tensorrt"]
-        if state["state"] == "serving":
-            taking = session if takes_tiles else Normalising(session, manifest.mean, manifest.std)
-            rows.append(_compared("tensorrt", taking, cpu, tiles))
-        else:
-            verdict = "absent" if state["state"] == "absent" else "bad"
-            rows.append(_Row("encoder", "tensorrt", verdict, state["reason"]))
-    loaded = load_bundle(name)
-    backend = loaded.describe()["image"]["backend"]
-    rows.append(_compared(f"as served: {backend}", _Served(loaded), cpu, tiles))
+    cpu = proof.session(BACKENDS[CPU])
+    rows = [_Row("encoder", CPU, "good", "what others are compared with", _ms(cpu, tiles))]
+    for name in BACKENDS:
+        if name != CPU:
+            rows.append(_encoder(name, proof, cpu, tiles, manifest.precision))
     return rows
 
 
-class _Served:
-    """A loaded bundle as the encoder that it serves with."""
-
-    batch = 40
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
-
-    def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        return self._bundle.encode_tiles(batch)
-
-    def describe(self) -> dict[str, Any]:
-        return self._bundle.describe()
-
-
-def _compared(
-    backend: str, session: EncoderSession, cpu: EncoderSession, tiles: NDArray[np.uint8]
+def _encoder(
+    name: str, proof: Proof, cpu: EncoderSession, tiles: NDArray[np.uint8], precision: str
 ) -> _Row:
-    found: Agreement = agreement(session, cpu, tiles)
-    verdict = "good" if found.good else "bad"
-    wanted = "" if found.good else f"; at least {LEAST_COSINE} is asked for"
-    return _Row("encoder", backend, verdict, f"{found}{wanted}", _ms(session, tiles))
+    backend = BACKENDS[name]
+    if problem := backend.problem():
+        return _Row("encoder", name, "absent", problem)
+    try:
+        session = proof.session(backend)
+    except CannotServeError as error:
+        return _Row("encoder", name, "bad", str(error))
+    engine = session.describe().get("tensorrt", {"state": "serving"})
+    if engine["state"] != "serving":
+        verdict = "absent" if engine["state"] == "absent" else "bad"
+        return _Row("encoder", name, verdict, engine["reason"])
+    found = agreement(session, cpu, tiles)
+    verdict = "good" if found.good(precision) else "bad"
+    wanted = "" if verdict == "good" else f"; at least {least_cosine(precision)} is asked for"
+    return _Row("encoder", name, verdict, f"{found}{wanted}", _ms(session, tiles))
 
 
 def _ms(session: EncoderSession, tiles: NDArray[np.uint8]) -> float:

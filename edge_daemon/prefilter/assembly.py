@@ -87,6 +87,7 @@ class Prefilter:
         threads: int | None = None,
         backend: str = "auto",
         engines: str | Path | None = None,
+        build_engines: bool = False,
     ) -> Prefilter:
         """Load a bundle by name or path.
 
@@ -98,13 +99,16 @@ class Prefilter:
             threads: Threads of the encoders; `None` leaves the choice to the bundle's loader.
             backend: What runs the image encoder; see `models.load_bundle`.
             engines: Directory of engines built on this machine; see there.
+            build_engines: Whether one that is missing is built in the background; see there.
 
         Raises:
             models.BundleError: The bundle is missing, damaged or mismatched, or the backend that
                 was asked for cannot serve it.
             SettingsError: See the class.
         """
-        loaded = load_bundle(bundle, threads=threads, backend=backend, engines=engines)
+        loaded = load_bundle(
+            bundle, threads=threads, backend=backend, engines=engines, build_engines=build_engines
+        )
         return cls(loaded, settings, prompt_settings, video)
 
     def __call__(

@@ -85,7 +85,8 @@ def run(
     configure_codecs(settings)
     check_settings(settings)
     load_codecs()
-    return asyncio.run(Daemon(settings, load_prefilter(settings), load).serve(ready))
+    prefilter = load_prefilter(settings, build_engines=True)
+    return asyncio.run(Daemon(settings, prefilter, load).serve(ready))
 
 
 class Daemon:

@@ -84,8 +84,13 @@ def log_bundle(bundle: Bundle) -> None:
         _log.info("event=encoder_passed_over backend=%s reason=%r", name, reason)
 
 
-def load_prefilter(settings: Settings) -> Prefilter:
-    """The prefilter that the settings describe; the errors are those of `run`."""
+def load_prefilter(settings: Settings, *, build_engines: bool = False) -> Prefilter:
+    """The prefilter that the settings describe; the errors are those of `run`.
+
+    Args:
+        settings: Of the daemon.
+        build_engines: For whoever stays: build what is missing in the background.
+    """
     return Prefilter.from_bundle(
         settings.bundle,
         settings.prefilter,
@@ -94,4 +99,5 @@ def load_prefilter(settings: Settings) -> Prefilter:
         threads=settings.stages.encoder_threads,
         backend=settings.encoder.backend,
         engines=settings.encoder.engines,
+        build_engines=build_engines,
     )

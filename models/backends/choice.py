@@ -33,16 +33,9 @@ BACKENDS: Final[Mapping[str, Backend]] = {
 }
 """Every backend, by name."""
 
-_CPU: Final = "cpu"
+CPU: Final = "cpu"
+"""The backend that is always there, and what others are held against."""
 _TILES: Final = 3
-
-_LEAST_COSINE: Final = 0.999
-"""Between two backends' embeddings of a tile. Kernels that sum in another order, or in 16 bits,
-stay above 0.9999; a wrong layout or a broken kernel falls far below."""
-
-_LEAST_COSINE_INT8: Final = 0.98
-"""The same where activations are rounded to 8 bits: one rounded the other way in an early layer
-moves all that follow. Measured 0.995 between ONNX Runtime and OpenVINO."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +117,7 @@ class Proof:
         if problem:
             raise CannotServeError(problem)
         agreement = compare(found, self._expected)
-        int8 = self._graph.precision.startswith("int8")
-        least = _LEAST_COSINE_INT8 if int8 else _LEAST_COSINE
-        if agreement.least_cosine < least:
+        if not agreement.good(self._graph.precision):
             raise CannotServeError(f"its embeddings are not those of the CPU: {agreement}")
 
 

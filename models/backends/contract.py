@@ -53,7 +53,7 @@ class Resources:
 
     threads: int
     engines: Path | None = None
-    build_engines: bool = True
+    build_engines: bool = False
 
 
 class Backend(Protocol):

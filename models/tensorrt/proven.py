@@ -35,13 +35,13 @@ def open_proven(
     try:
         session = TensorRTSession(found[1], spec, gpu)
         proof = agreement_of_graphs(session, reference, spec, manifest)
-        _require(proof)
+        _require(proof, manifest.precision)
     except BrokenEngineError as error:
         store.quarantine(key, str(error))
         raise
     return session, proof
 
 
-def _require(proof: Agreement) -> None:
-    if not proof.good:
+def _require(proof: Agreement, precision: str) -> None:
+    if not proof.good(precision):
         raise BrokenEngineError(f"the engine and the CPU disagree: {proof}")

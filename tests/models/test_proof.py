@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.proof import LEAST_COSINE, agreement, compare, fixed_tiles, in_batches
+from models.proof import agreement, compare, fixed_tiles, in_batches
 
 
 class Session:
@@ -34,7 +34,7 @@ class Session:
 def test_every_bucket_is_tried() -> None:
     proven, reference = Session(batch=40), Session()
     found = agreement(proven, reference, fixed_tiles(32))
-    assert found.good
+    assert found.good("fp32")
     assert proven.runs == [5, 13, 24, 40]
     assert reference.runs == [8] * 5
     assert found.rows == 5 + 13 + 24 + 40
@@ -46,12 +46,21 @@ def test_a_small_batch_is_all_that_is_tried() -> None:
     assert proven.runs == [5, 8]
 
 
-@pytest.mark.parametrize(("cosine", "good"), [(0.9995, True), (0.9985, False)])
-def test_what_counts_as_agreement(cosine: float, good: bool) -> None:
+@pytest.mark.parametrize(
+    ("cosine", "precision", "good"),
+    [
+        (0.9995, "fp32", True),
+        (0.9985, "fp32", False),
+        (0.9985, "fp16", False),
+        (0.9985, "int8", True),
+        (0.9985, "int8-dynamic", True),
+        (0.975, "int8", False),
+    ],
+)
+def test_what_counts_as_agreement(cosine: float, precision: str, good: bool) -> None:
     found = agreement(Session(float(np.arccos(cosine))), Session(), fixed_tiles(32))
-    assert found.good is good
+    assert found.good(precision) is good
     assert found.least_cosine == pytest.approx(cosine, abs=1e-6)
-    assert 0.998 < LEAST_COSINE < 1.0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
@@ -59,8 +68,8 @@ def test_no_numbers_agree_with_nothing(value: float) -> None:
     expected = np.eye(3, 4, dtype=np.float32)
     broken = np.array(expected)
     broken[1] = value
-    assert compare(expected, expected).good
-    assert not compare(broken, expected).good
+    assert compare(expected, expected).good("fp32")
+    assert not compare(broken, expected).good("int8")
 
 
 def test_the_report_is_readable() -> None:

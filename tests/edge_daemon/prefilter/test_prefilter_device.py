@@ -75,7 +75,7 @@ def bundle(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
 
 
 def set_stream(bundle: Bundle, stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle._image, "stream", stream, raising=False)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(bundle.image, "stream", stream, raising=False)
 
 
 @pytest.fixture(scope="module")

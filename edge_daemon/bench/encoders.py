@@ -1,0 +1,144 @@
+"""The image encoders: every bundle on every backend that works here, beside the machine's own rate.
+
+What a machine can do is measured, not looked up: the float32 matrix product of NumPy's BLAS, on as
+many threads, in the same process and the same rounds. An encoder's rate counts the multiplications
+and additions of its matrix products and convolutions (the manifest's `multiply_adds`), whatever its
+precision.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from edge_daemon.bench.encoder_run import FRAME_SIZE, FRAME_TILES, Run
+from models import BundleError, Manifest
+from models.backends import BACKENDS
+from models.loading import find_bundle
+from models.manifest import read_manifest
+
+SHOWN = (1, 8, 40)
+"""Batch sizes in the table; the JSON has them all."""
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A bundle on a backend, and what it took."""
+
+    bundle: str
+    precision: str
+    backend: str
+    multiply_adds: int | None
+    run: Run
+
+    @property
+    def gflops(self) -> float | None:
+        """10^9 operations a second at the batch size that is fastest."""
+        if self.multiply_adds is None:
+            return None
+        return 2 * self.multiply_adds / min(self.run.tile_ms.values()) / 1e6
+
+    @property
+    def ratio(self) -> float | None:
+        """That rate as a share of the machine's float32 matrix product."""
+        return None if self.gflops is None else self.gflops / self.run.gemm_gflops
+
+
+def main(
+    bundles: Annotated[
+        list[str] | None, typer.Argument(help="Names or directories; nano-icons unless given.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of encoder and BLAS.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds per bundle and backend.")] = 7,
+    output: Annotated[Path | None, typer.Option(help="Write all figures here, as JSON.")] = None,
+) -> None:
+    """Time image encoders: milliseconds per tile and frame, rate against a matrix product."""
+    console = Console()
+    problems = {name: backend.problem() for name, backend in BACKENDS.items()}
+    present = [name for name, problem in problems.items() if not problem]
+    for name, problem in problems.items():
+        if problem:
+            console.print(f"not measured: {name}: {problem}", highlight=False, soft_wrap=True)
+    rows: list[Row] = []
+    for name in track(bundles or ["nano-icons"], console=Console(stderr=True), transient=True):
+        manifest = read_manifest(find_bundle(name))
+        rows += [_row(name, manifest, backend, threads, rounds) for backend in present]
+    console.print(_table(rows, threads, rounds))
+    if output is not None:
+        output.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+def _row(bundle: str, manifest: Manifest, backend: str, threads: int, rounds: int) -> Row:
+    # BLAS reads its number of threads when it is loaded.
+    environment = {**os.environ, **dict.fromkeys(_BLAS_THREADS, str(threads))}
+    command = [sys.executable, "-m", "edge_daemon.bench.encoder_run", bundle, backend]
+    done = subprocess.run(
+        [*command, str(threads), str(rounds)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode:
+        raise BundleError(
+            f"the process that timed {bundle} on {backend} ended with status {done.returncode}",
+            remedy="see its message above",
+        )
+    fields = json.loads(done.stdout)
+    fields["tile_ms"] = {int(batch): ms for batch, ms in fields["tile_ms"].items()}
+    return Row(bundle, manifest.precision, backend, manifest.multiply_adds, Run(**fields))
+
+
+def _table(rows: list[Row], threads: int, rounds: int) -> Table:
+    width, height = FRAME_SIZE
+    table = Table(
+        title=f"{threads} threads, medians of {rounds} rounds; frame: {FRAME_TILES} tiles; canvas: "
+        f"a {width}x{height} picture resized and cut; matrix product: float32, {threads} threads",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    for heading in ("bundle", "precision", "backend"):
+        table.add_column(heading)
+    headings = (
+        *(f"ms per tile, {rows} a run" for rows in SHOWN),
+        "frame, ms",
+        "canvas, share of frame",
+        "10^9 op/s",
+        "of the matrix product's",
+        "start, s",
+        "memory to load, MB",
+        "at most, MB",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        run = row.run
+        table.add_row(
+            Path(row.bundle).name,
+            row.precision,
+            row.backend,
+            *(f"{run.tile_ms[rows]:.2f}" for rows in SHOWN),
+            f"{run.frame_ms:.1f}",
+            f"{run.canvas_ms / run.frame_ms:.1%}",
+            "" if row.gflops is None else f"{row.gflops:.1f}",
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            f"{run.startup_s:.2f}",
+            f"{run.loaded_mb:.0f}",
+            f"{run.peak_mb:.0f}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)
