@@ -45,8 +45,8 @@ class Run:
     """24 tiles in the backend's own batches."""
     canvas_ms: float
     """A 1920x1080 picture resized to the canvas of 24 tiles and cut."""
-    gemm_gflops: float
-    """10^9 float32 operations a second of this machine's matrix product, in the same rounds."""
+    gemm_gops: float
+    """10^9 multiplications and additions a second of a float32 matrix product, meanwhile."""
 
 
 def measure(bundle: str, backend: str, threads: int, rounds: int) -> Run:
@@ -89,7 +89,7 @@ def measure(bundle: str, backend: str, threads: int, rounds: int) -> Run:
         tile_ms={rows: seconds[str(rows)] * 1e3 / rows for rows in BATCHES},
         frame_ms=seconds["frame"] * 1e3,
         canvas_ms=seconds["canvas"] * 1e3,
-        gemm_gflops=2 * _GEMM_SIDE**3 / seconds["gemm"] / 1e9,
+        gemm_gops=2 * _GEMM_SIDE**3 / seconds["gemm"] / 1e9,
     )
 
 

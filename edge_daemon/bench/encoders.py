@@ -22,14 +22,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from edge_daemon.bench.encoder_run import FRAME_SIZE, FRAME_TILES, Run
+from edge_daemon.bench.encoder_run import BATCHES, FRAME_SIZE, FRAME_TILES, Run
 from models import BundleError, Manifest
 from models.backends import BACKENDS
 from models.loading import find_bundle
 from models.manifest import read_manifest
 
-SHOWN = (1, 8, 40)
-"""Batch sizes in the table; the JSON has them all."""
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -44,16 +42,21 @@ class Row:
     run: Run
 
     @property
-    def gflops(self) -> float | None:
-        """10^9 operations a second at the batch size that is fastest."""
+    def name(self) -> str:
+        """For people."""
+        return f"{Path(self.bundle).name} {self.precision} {self.backend}"
+
+    @property
+    def gops(self) -> float | None:
+        """10^9 multiplications and additions a second at the batch size that is fastest."""
         if self.multiply_adds is None:
             return None
         return 2 * self.multiply_adds / min(self.run.tile_ms.values()) / 1e6
 
     @property
-    def ratio(self) -> float | None:
+    def share(self) -> float | None:
         """That rate as a share of the machine's float32 matrix product."""
-        return None if self.gflops is None else self.gflops / self.run.gemm_gflops
+        return None if self.gops is None else self.gops / self.run.gemm_gops
 
 
 def main(
@@ -75,7 +78,8 @@ def main(
     for name in track(bundles or ["nano-icons"], console=Console(stderr=True), transient=True):
         manifest = read_manifest(find_bundle(name))
         rows += [_row(name, manifest, backend, threads, rounds) for backend in present]
-    console.print(_table(rows, threads, rounds))
+    console.print(_speed(rows, threads, rounds))
+    console.print(_cost(rows))
     if output is not None:
         output.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
@@ -100,39 +104,48 @@ def _row(bundle: str, manifest: Manifest, backend: str, threads: int, rounds: in
     return Row(bundle, manifest.precision, backend, manifest.multiply_adds, Run(**fields))
 
 
-def _table(rows: list[Row], threads: int, rounds: int) -> Table:
-    width, height = FRAME_SIZE
+def _speed(rows: list[Row], threads: int, rounds: int) -> Table:
     table = Table(
-        title=f"{threads} threads, medians of {rounds} rounds; frame: {FRAME_TILES} tiles; canvas: "
-        f"a {width}x{height} picture resized and cut; matrix product: float32, {threads} threads",
+        title=f"Milliseconds per tile by tiles per run; {threads} threads, medians of {rounds}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
-    for heading in ("bundle", "precision", "backend"):
-        table.add_column(heading)
+    table.add_column("encoder", no_wrap=True)
+    for batch in BATCHES:
+        table.add_column(str(batch), justify="right")
+    for row in rows:
+        table.add_row(row.name, *(f"{row.run.tile_ms[batch]:.2f}" for batch in BATCHES))
+    return table
+
+
+def _cost(rows: list[Row]) -> Table:
+    width, height = FRAME_SIZE
+    table = Table(
+        title=f"A frame of {FRAME_TILES} tiles, its canvas ({width}x{height} resized and cut), and "
+        "10^9 multiplications and additions a second as a share of a float32 matrix product's",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("encoder", no_wrap=True)
     headings = (
-        *(f"ms per tile, {rows} a run" for rows in SHOWN),
         "frame, ms",
-        "canvas, share of frame",
-        "10^9 op/s",
-        "of the matrix product's",
+        "canvas, of it",
+        "10^9/s",
+        "share",
         "start, s",
-        "memory to load, MB",
-        "at most, MB",
+        "loaded, MB",
+        "peak, MB",
     )
     for heading in headings:
         table.add_column(heading, justify="right")
     for row in rows:
         run = row.run
         table.add_row(
-            Path(row.bundle).name,
-            row.precision,
-            row.backend,
-            *(f"{run.tile_ms[rows]:.2f}" for rows in SHOWN),
+            row.name,
             f"{run.frame_ms:.1f}",
             f"{run.canvas_ms / run.frame_ms:.1%}",
-            "" if row.gflops is None else f"{row.gflops:.1f}",
-            "" if row.ratio is None else f"{row.ratio:.2f}",
+            "" if row.gops is None else f"{row.gops:.1f}",
+            "" if row.share is None else f"{row.share:.2f}",
             f"{run.startup_s:.2f}",
             f"{run.loaded_mb:.0f}",
             f"{run.peak_mb:.0f}",
