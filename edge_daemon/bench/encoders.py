@@ -121,22 +121,14 @@ def _speed(rows: list[Row], threads: int, rounds: int) -> Table:
 def _cost(rows: list[Row]) -> Table:
     width, height = FRAME_SIZE
     table = Table(
-        title=f"A frame of {FRAME_TILES} tiles, its canvas ({width}x{height} resized and cut), and "
-        "10^9 multiplications and additions a second as a share of a float32 matrix product's",
+        title=f"frame: ms for {FRAME_TILES} tiles; canvas: {width}x{height} resized and cut, as a "
+        "share of that; rate: 10^9 multiplications and additions a second; share: of a float32 "
+        "matrix product's rate; start: s; loaded, peak: MB of resident memory",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("encoder", no_wrap=True)
-    headings = (
-        "frame, ms",
-        "canvas, of it",
-        "10^9/s",
-        "share",
-        "start, s",
-        "loaded, MB",
-        "peak, MB",
-    )
-    for heading in headings:
+    for heading in ("frame", "canvas", "rate", "share", "start", "loaded", "peak"):
         table.add_column(heading, justify="right")
     for row in rows:
         run = row.run
