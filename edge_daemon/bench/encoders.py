@@ -129,7 +129,7 @@ def _cost(rows: list[Row]) -> Table:
     )
     table.add_column("encoder", no_wrap=True)
     for heading in ("frame", "canvas", "rate", "share", "start", "loaded", "peak"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", min_width=len(heading))
     for row in rows:
         run = row.run
         table.add_row(
