@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         help="for a .pt file: the function in its MLPs, if its layout does not tell",
     )
     add("--force", action="store_true", help="replace the bundle that stands at BUNDLE")
+    add(
+        "--dense",
+        action="store_true",
+        help="add dense.onnx, for prefilter.scorer = 'dense' (research): all patches of a picture "
+        "from one pass",
+    )
     add("--licence", metavar="TEXT", help="licence of the weights, such as MIT")
     add(
         "--source",
@@ -129,6 +135,7 @@ def _run(options: argparse.Namespace) -> Manifest:
             options.output,
             name=options.name,
             force=options.force,
+            dense=options.dense,
             progress=lambda step: bar.update(task, advance=1, description=step),
         )
 
@@ -153,7 +160,8 @@ def _summarise(manifest: Manifest, place: Path) -> None:
     table = Table()
     for heading in ("file", "MB", "max abs error", "min cosine"):
         table.add_column(heading, justify="left" if heading == "file" else "right")
-    graphs = {"image.onnx": manifest.parity.image, "text.onnx": manifest.parity.text}
+    parity = manifest.parity
+    graphs = {"image.onnx": parity.image, "text.onnx": parity.text, "dense.onnx": parity.dense}
     for name, facts in manifest.files.items():
         parity = graphs.get(name)
         figures = (

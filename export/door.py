@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from export import parity
+from export.dense import export_dense, random_canvases
 from export.errors import ExportError
 from export.graph import OPSET, TileTower, export_graph, multiply_adds
-from export.towers import TowerFacts, Towers
+from export.towers import DenseTower, TowerFacts, Towers
 from models import BundleError, load_bundle
 from models.backends.cpu import CpuSession
 from models.manifest import (
     BUNDLE_FILES,
     MANIFEST_FILE,
+    REQUIRED_FILES,
     BundleFile,
     FileFacts,
     Manifest,
@@ -41,11 +43,12 @@ def export_bundle(
     *,
     name: str | None = None,
     force: bool = False,
+    dense: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Manifest:
     """Write a bundle, or nothing.
 
-    Both graphs are compared with torch and the finished bundle is loaded once before it takes its
+    The graphs are compared with torch and the finished bundle is loaded once before it takes its
     place; it is written beside `out_dir` and renamed, so a half-written one is never seen there.
 
     Args:
@@ -53,13 +56,20 @@ def export_bundle(
         out_dir: The bundle's directory; parents are made.
         name: Instead of the facts' name.
         force: Replace a bundle that stands at `out_dir`. Anything but a bundle is never replaced.
+        dense: Add `dense.onnx`.
         progress: Called with each of `STEPS` as it begins.
 
     Raises:
-        ExportError: `out_dir` is taken, a tower cannot be exported, or a graph is not at parity.
+        ExportError: `out_dir` is taken, a tower cannot be exported or is not there, or a graph is
+            not at parity.
     """
     check_place(out_dir, force=force)
     facts = towers.facts
+    if dense and towers.dense is None:
+        raise ExportError(
+            f"there are no dense features for {facts.architecture}",
+            remedy="export the bundle without --dense, or name a vision transformer",
+        )
     # First of all: a fact that no manifest can hold is told before minutes of exporting.
     draft = _draft(facts, name or facts.name)
 
@@ -87,13 +97,12 @@ def export_bundle(
         "image.onnx": image,
         "text.onnx": text,
     }
-    manifest = draft.model_copy(
-        update={
-            "files": {file: FileFacts.of(content) for file, content in contents.items()},
-            "parity": Parity(image=image_parity, text=text_parity, torch=torch.__version__),
-            "multiply_adds": work,
-        }
-    )
+    report = Parity(image=image_parity, text=text_parity, torch=torch.__version__)
+    manifest = draft.model_copy(update={"parity": report, "multiply_adds": work})
+    if dense and towers.dense is not None:
+        contents["dense.onnx"], manifest = _with_dense(towers.dense, towers.facts, manifest)
+    hashes = {file: FileFacts.of(content) for file, content in contents.items()}
+    manifest = manifest.model_copy(update={"files": hashes})
     try:
         _write(manifest, contents, out_dir)
     except OSError as error:
@@ -103,6 +112,15 @@ def export_bundle(
             remedy="name a directory on a disk with room where you may write",
         ) from error
     return manifest
+
+
+def _with_dense(dense: DenseTower, facts: TowerFacts, manifest: Manifest) -> tuple[bytes, Manifest]:
+    graph = export_dense(dense, facts)
+    spec = GraphSpec.dense(facts.embedding_size)
+    reference = parity.pixels_reference(dense.tower, facts)
+    report = _measured("dense.onnx", graph, spec, reference, random_canvases(dense))
+    whole = manifest.parity.model_copy(update={"dense": report})
+    return graph, manifest.model_copy(update={"dense": dense.facts, "parity": whole})
 
 
 def check_place(out_dir: Path, *, force: bool) -> None:
@@ -176,7 +194,7 @@ def _draft(facts: TowerFacts, name: str) -> Manifest:
             licence=facts.licence,
             source=facts.source,
             notice=facts.notice,
-            files={file: FileFacts.of(b"placeholder") for file in BUNDLE_FILES},
+            files={file: FileFacts.of(b"placeholder") for file in REQUIRED_FILES},
             parity=Parity(image=none, text=none, torch=torch.__version__),
             training=facts.training,
             accuracy=facts.accuracy,

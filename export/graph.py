@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -29,7 +30,7 @@ class TileTower(nn.Module):
     """An image tower behind its preprocessing: 8-bit tiles in, as `GraphSpec.image` has them.
 
     Args:
-        tower: Takes normalised planes, float32 (N, 3, S, S).
+        tower: Takes normalised planes, float32 (N, 3, S, S); a dense one those of any picture.
         mean: Of pixels scaled to 0..1, in the order red, green, blue.
         std: Likewise.
     """
@@ -46,7 +47,7 @@ class TileTower(nn.Module):
         self.register_buffer("offset", (-middle / deviation).float()[:, None, None])
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> the tower's embeddings."""
+        """uint8 (N, H, W, 3) -> the tower's embeddings."""
         planes = tiles.permute(0, 3, 1, 2).float()
         return self.tower(planes * self.scale + self.offset)
 
@@ -59,18 +60,27 @@ class UnitTower(nn.Module):
         self.tower = tower
 
     def forward(self, batch: Tensor) -> Tensor:
-        """Float32 (N, D), each row of unit length."""
+        """Float32 (N, D) or (N, h, w, D), each embedding of unit length."""
         embedding: Tensor = self.tower(batch)
         return functional.normalize(embedding, dim=-1)
 
 
-def export_graph(tower: nn.Module, example: Tensor, *, input_name: str) -> bytes:
+def export_graph(
+    tower: nn.Module,
+    example: Tensor,
+    *,
+    input_name: str,
+    output_name: str = OUTPUT,
+    dynamic: Mapping[int, Any] = MappingProxyType({}),
+) -> bytes:
     """Export a tower with normalised output and a dynamic batch.
 
     Args:
         tower: In evaluation mode, on the CPU.
         example: An input of two or more rows; a batch of one would be taken for a constant.
-        input_name: The graph's input; the output is `embedding`.
+        input_name: The graph's input.
+        output_name: The graph's output.
+        dynamic: Axes of the input that are dynamic too, with a `torch.export.Dim` for each.
 
     Returns:
         The content of an `.onnx` file: opset 18, standard operators only, weights inside, and no
@@ -89,7 +99,7 @@ def export_graph(tower: nn.Module, example: Tensor, *, input_name: str) -> bytes
                 opset_version=OPSET,
                 input_names=[input_name],
                 output_names=[_PROVISIONAL_OUTPUT],
-                dynamic_shapes=({0: batch},),
+                dynamic_shapes=({0: batch, **dynamic},),
                 external_data=False,
                 verbose=False,
             )
@@ -102,7 +112,7 @@ def export_graph(tower: nn.Module, example: Tensor, *, input_name: str) -> bytes
         ) from error
     if program is None:
         raise ExportError("torch returned no graph", remedy="use torch 2.9 or newer")
-    return _finished(program.model_proto, input_name)
+    return _finished(program.model_proto, input_name, output_name)
 
 
 def multiply_adds(tower: nn.Module, batch: Tensor) -> int:
@@ -113,11 +123,11 @@ def multiply_adds(tower: nn.Module, batch: Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
-def _finished(model: onnx.ModelProto, input_name: str) -> bytes:
+def _finished(model: onnx.ModelProto, input_name: str, output_name: str) -> bytes:
     _refuse_foreign_operators(model, input_name)
     # torch names inner values after its operators, one of which is called `embedding` too.
-    _rename(model.graph, OUTPUT, f"{OUTPUT}.inner")
-    _rename(model.graph, _PROVISIONAL_OUTPUT, OUTPUT)
+    _rename(model.graph, output_name, f"{output_name}.inner")
+    _rename(model.graph, _PROVISIONAL_OUTPUT, output_name)
     _strip(model)
     if model.ByteSize() > _LARGEST_BYTES:
         raise ExportError(

@@ -21,7 +21,9 @@ from export.clip_facts import (
 from export.clip_tokenizer import find_tokenizer, highest_token, last_token, read_tokenizer
 from export.errors import ExportError, brief
 from export.loaders import read_json
-from export.towers import TowerFacts, Towers
+from export.towers import DenseTower, TowerFacts, Towers
+from export.vit_dense import SelfAttending, VitDense
+from models.manifest import Dense
 
 # Its types are resolved at run time and mostly unknown; this one name keeps that from spreading.
 transformers: Any = _transformers
@@ -67,6 +69,18 @@ class TextTower(nn.Module):
         return self.projection(self.encoder(input_ids=tokens).pooler_output)
 
 
+class _Layer(nn.Module):
+    """A layer as it is, without a mask."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, W) -> (N, L, W)."""
+        return self.layer(x, attention_mask=None)
+
+
 def load_clip(checkpoint: Path) -> Towers:
     """Read the model, its tokenizer and its preprocessing.
 
@@ -102,7 +116,31 @@ def load_clip(checkpoint: Path) -> Towers:
         licence=UNKNOWN_LICENCE,
         source=f"{checkpoint.resolve().name}/{weights.name} (SHA-256 {sha256(weights)})",
     )
-    return Towers(image_tower, text_tower, facts)
+    return Towers(image_tower, text_tower, facts, _dense(clip))
+
+
+def _dense(clip: Any) -> DenseTower:
+    vision, config = clip.vision_model, clip.config.vision_config
+    embeddings = vision.embeddings
+    *layers, last = vision.encoder.layers
+    tower = VitDense(
+        embedding=embeddings.patch_embedding,
+        class_token=embeddings.class_embedding,
+        positions=embeddings.position_embedding.weight,
+        before=vision.pre_layrnorm,
+        layers=nn.Sequential(*map(_Layer, layers)),
+        last=SelfAttending(
+            before_attention=last.layer_norm1,
+            values=last.self_attn.v_proj,
+            joined=last.self_attn.out_proj,
+            before_mlp=last.layer_norm2,
+            mlp=last.mlp,
+        ),
+        after=vision.post_layernorm,
+        projection=clip.visual_projection,
+    )
+    facts = Dense(patch_size=config.patch_size, native_side=config.image_size, method="MaskCLIP")
+    return DenseTower(tower.eval(), facts)
 
 
 def _weights(checkpoint: Path) -> Path:

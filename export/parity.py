@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,14 +33,18 @@ Reference = Callable[[NDArray[Any]], NDArray[np.float64]]
 
 def random_tiles(facts: TowerFacts) -> Iterator[NDArray[np.uint8]]:
     """Batches of tiles, uint8 (N, S, S, 3): coarse patches of colour under noise."""
+    return random_pictures(BATCHES, facts.tile_size, facts.tile_size)
+
+
+def random_pictures(batches: Sequence[int], height: int, width: int) -> Iterator[NDArray[np.uint8]]:
+    """The same for pictures of any size; a batch for each number of rows."""
     rng = np.random.default_rng(_SEED)
-    side = facts.tile_size
-    cell = max(1, side // 8)
-    cells = -(-side // cell)
-    for rows in BATCHES:
-        coarse = rng.random((rows, cells, cells, 3), dtype=np.float32)
-        patches = coarse.repeat(cell, axis=1).repeat(cell, axis=2)[:, :side, :side]
-        noise = rng.random((rows, side, side, 3), dtype=np.float32)
+    cell = max(1, min(height, width) // 8)
+    down, across = -(-height // cell), -(-width // cell)
+    for rows in batches:
+        coarse = rng.random((rows, down, across, 3), dtype=np.float32)
+        patches = coarse.repeat(cell, axis=1).repeat(cell, axis=2)[:, :height, :width]
+        noise = rng.random((rows, height, width, 3), dtype=np.float32)
         yield (255 * (0.75 * patches + 0.25 * noise)).astype(np.uint8)
 
 
@@ -73,8 +77,8 @@ def measure(
         wanted = reference(batch)
         # numpy's maximum and minimum, unlike Python's, do not lose a NaN.
         worst = float(np.maximum(worst, np.abs(got - wanted).max()))
-        lengths = np.linalg.norm(got, axis=1) * np.linalg.norm(wanted, axis=1)
-        cosine = float(np.minimum(cosine, ((got * wanted).sum(axis=1) / lengths).min()))
+        lengths = np.linalg.norm(got, axis=-1) * np.linalg.norm(wanted, axis=-1)
+        cosine = float(np.minimum(cosine, ((got * wanted).sum(axis=-1) / lengths).min()))
         samples += len(batch)
     return TowerParity(max_abs_error=worst, min_cosine=cosine, samples=samples)
 
@@ -97,11 +101,16 @@ def require(parity: TowerParity, graph: str) -> None:
 
 def image_reference(towers: Towers) -> Reference:
     """The image tower's embeddings of tiles that are normalised here and not by the graph."""
-    mean, std = np.asarray(towers.facts.mean), np.asarray(towers.facts.std)
+    return pixels_reference(towers.image, towers.facts)
+
+
+def pixels_reference(tower: nn.Module, facts: TowerFacts) -> Reference:
+    """The embeddings of any tower that takes normalised planes."""
+    mean, std = np.asarray(facts.mean), np.asarray(facts.std)
 
     def embed(tiles: NDArray[Any]) -> NDArray[np.float64]:
         pixels = np.moveaxis((tiles / 255.0 - mean) / std, 3, 1)
-        return _unit(towers.image, pixels.astype(np.float32))
+        return _unit(tower, pixels.astype(np.float32))
 
     return embed
 
@@ -114,4 +123,4 @@ def text_reference(towers: Towers) -> Reference:
 def _unit(tower: nn.Module, batch: NDArray[Any]) -> NDArray[np.float64]:
     with torch.inference_mode():
         raw = np.asarray(tower(torch.as_tensor(batch)).numpy(), dtype=np.float64)
-    return raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    return raw / np.linalg.norm(raw, axis=-1, keepdims=True)

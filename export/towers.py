@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 from torch import nn
 
-from models.manifest import Recommended
+from models.manifest import Dense, Recommended
 from models.preprocess import Resize
 
 
@@ -61,6 +61,20 @@ class TowerFacts:
 
 
 @dataclass(frozen=True)
+class DenseTower:
+    """A tower for whole pictures, and what its user must know.
+
+    Attributes:
+        tower: Maps normalised planes of any size, float32 (N, 3, h * patch, w * patch), to float32
+            (N, h - window + 1, w - window + 1, D), embeddings in the space of the text tower.
+        facts: What the manifest says of it.
+    """
+
+    tower: nn.Module
+    facts: Dense
+
+
+@dataclass(frozen=True)
 class Towers:
     """An image tower and a text tower of one embedding space, ready to export.
 
@@ -68,12 +82,14 @@ class Towers:
         image: Maps `pixels`, float32 (N, 3, S, S) normalised by mean and std, to float32 (N, D).
         text: Maps `tokens`, int64 (N, L), to float32 (N, D).
         facts: The rest of the manifest.
+        dense: For `dense.onnx`; `None` if there is no such tower for this model.
 
-    Neither tower needs to scale its embeddings to unit length: the door appends that to the graph.
-    Both must be in evaluation mode, on the CPU, in float32, and free of Python control flow that
+    No tower needs to scale its embeddings to unit length: the door appends that to the graph.
+    They must be in evaluation mode, on the CPU, in float32, and free of Python control flow that
     depends on the values or the number of rows.
     """
 
     image: nn.Module
     text: nn.Module
     facts: TowerFacts
+    dense: DenseTower | None = None

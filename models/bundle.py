@@ -27,6 +27,7 @@ class Bundle:
         tokenizer: Makes rows of tokens of texts.
         image: Takes tiles, uint8 (N, S, S, 3).
         text: Takes rows of tokens.
+        dense: Takes whole pictures; `None` if the bundle has no such graph.
         backend: Name of the backend that `image` was opened on.
         passed_over: Why other backends were not, by name.
     """
@@ -38,6 +39,7 @@ class Bundle:
         image: EncoderSession,
         text: EncoderSession,
         *,
+        dense: EncoderSession | None = None,
         backend: str = "cpu",
         passed_over: Mapping[str, str] | None = None,
     ) -> None:
@@ -45,6 +47,7 @@ class Bundle:
         self._tokenizer = tokenizer
         self.image = image
         self._text = text
+        self._dense = dense
         self.backend = backend
         self.passed_over = dict(passed_over or {})
         self._cache = EmbeddingCache(CACHED_TEXTS)
@@ -106,6 +109,30 @@ class Bundle:
             embeddings[start : start + len(batch)] = self.image.encode(batch)
         return embeddings
 
+    def encode_dense(self, canvas: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed all windows of a picture in one pass, as `manifest.dense` says.
+
+        Args:
+            canvas: uint8 (h * patch_size, w * patch_size, 3), sRGB, h and w at least `window`.
+
+        Returns:
+            float32 (h - window + 1, w - window + 1, embedding_size), each embedding of unit length.
+
+        Raises:
+            ValueError: Another shape or dtype, or the bundle has no dense graph.
+        """
+        facts = self.manifest.dense
+        if self._dense is None or facts is None:
+            raise ValueError(f"the bundle {self.manifest.name} has no dense.onnx")
+        patch, least = facts.patch_size, facts.patch_size * facts.window
+        pixels = canvas.dtype == np.uint8 and canvas.ndim == 3 and canvas.shape[2] == 3
+        if not pixels or any(side % patch or side < least for side in canvas.shape[:2]):
+            raise ValueError(
+                f"the canvas must be uint8 (H, W, 3) with sides in multiples of {patch}, at least "
+                f"{least}, got {canvas.dtype} {canvas.shape}"
+            )
+        return self._dense.encode(np.ascontiguousarray(canvas[None]))[0]
+
     def encode_text(self, text: str) -> NDArray[np.float32]:
         """Embed one text; repeated texts come from a cache.
 
@@ -125,6 +152,7 @@ class Bundle:
     def describe(self) -> dict[str, Any]:
         """What this bundle is and what it really runs on, as JSON-ready values."""
         manifest = self.manifest
+        dense = {} if self._dense is None else {"dense": self._dense.describe()}
         return {
             "name": manifest.name,
             "architecture": manifest.architecture,
@@ -136,6 +164,7 @@ class Bundle:
             "passed_over": self.passed_over,
             "image": self.image.describe(),
             "text": self._text.describe(),
+            **dense,
         }
 
     def _embedded(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.backends import AUTO, ImageGraph, Resources, choose
 from models.backends.cpu import CpuSession, usable_cores
 from models.backends.unit import not_unit
@@ -18,6 +21,8 @@ from models.zoo.catalogue import ZOO
 
 PACKAGED = Path(__file__).resolve().parent
 """Bundles that ship with this package are directories beside this file."""
+
+_GREY = 128
 
 
 def packaged_bundles() -> list[str]:
@@ -79,9 +84,32 @@ def load_bundle(
         tokenizer,
         choice.session,
         text,
+        dense=_dense_session(directory, manifest, resources.threads),
         backend=choice.backend,
         passed_over=choice.passed_over,
     )
+
+
+def _dense_session(directory: Path, manifest: Manifest, threads: int) -> EncoderSession | None:
+    """The optional graph of a whole picture, which always runs on the CPU: it is research."""
+    if manifest.dense is None:
+        return None
+    file = directory / "dense.onnx"
+    spec = GraphSpec.dense(manifest.embedding_size)
+    content = _verified(directory, "dense.onnx", manifest)
+    session = CpuSession(content, spec, threads=threads, file=file)
+    # Room for two windows down and three across.
+    height, width = (manifest.dense.patch_size * (manifest.dense.window + more) for more in (1, 2))
+    windows = session.encode(np.full((1, height, width, 3), _GREY, np.uint8))
+    if windows.shape[1:3] != (2, 3):
+        raise BundleError(
+            f"{height} x {width} pixels give {windows.shape[1:3]} windows, but the manifest's "
+            "patch_size and window imply (2, 3)",
+            file=file,
+            remedy="export the bundle again; its graphs and manifest do not belong together",
+        )
+    _require_unit(windows.reshape(-1, manifest.embedding_size), "a grey canvas", file)
+    return session
 
 
 def read_image_graph(directory: Path, manifest: Manifest) -> ImageGraph:
@@ -159,7 +187,11 @@ def _probe_text(session: EncoderSession, tokenizer: PromptTokenizer, file: Path)
     """Encode a word, and the highest token id: a table too short for the tokenizer fails here."""
     rows = tokenizer.rows(["a thing", "a thing"])
     rows[1, 1] = tokenizer.highest_id
-    problem = not_unit(session.encode(rows), "a text")
+    _require_unit(session.encode(rows), "a text", file)
+
+
+def _require_unit(embeddings: NDArray[np.float32], what: str, file: Path) -> None:
+    problem = not_unit(embeddings, what)
     if problem:
         raise BundleError(
             problem,

@@ -32,13 +32,14 @@ MANIFEST_FILE = "manifest.json"
 FORMAT = 2
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-BundleFile = Literal["tokenizer.json", "image.onnx", "text.onnx"]
+BundleFile = Literal["tokenizer.json", "image.onnx", "text.onnx", "dense.onnx"]
 """A bundle's files beside its manifest; a closed list: no name can lead out of the bundle."""
 
 _SINCE_FORMAT_1 = {"format": FORMAT, "preprocessing": {"resize": "area", "input": "pixels"}}
 """What format 1 did not say, and how it was."""
 
 BUNDLE_FILES: tuple[BundleFile, ...] = get_args(BundleFile)
+REQUIRED_FILES: tuple[BundleFile, ...] = ("tokenizer.json", "image.onnx", "text.onnx")
 
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Unit = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -92,6 +93,22 @@ class Preprocessing(_Strict):
     input: Literal["tiles", "pixels"] = "tiles"
 
 
+class Dense(_Strict):
+    """What `dense.onnx` is: embeddings of all parts of a whole picture from one pass (research).
+
+    Sides of its canvas are multiples of `patch_size`, the side of a patch in canvas pixels. An
+    embedding is that of a window of `window` x `window` patches, and there is one for every place
+    that a window can have. `native_side` is the side of the pictures that the model was trained on:
+    what a tile of the scoring canvas shows is that many pixels wide on this canvas. `method` is for
+    people.
+    """
+
+    patch_size: PositiveInt
+    window: PositiveInt = 1
+    native_side: PositiveInt
+    method: str
+
+
 class TowerParity(_Strict):
     """How far one exported graph is from the model that it was exported from.
 
@@ -109,6 +126,7 @@ class Parity(_Strict):
 
     image: TowerParity
     text: TowerParity
+    dense: TowerParity | None = None
     torch: str
 
 
@@ -133,6 +151,7 @@ class Manifest(_Strict):
     pad_token_id: NonNegativeInt
     end_token_id: NonNegativeInt
     recommended: Recommended
+    dense: Dense | None = None
     precision: Literal["fp32"] = "fp32"
     opset: PositiveInt
     multiply_adds: PositiveInt | None = None
@@ -146,9 +165,11 @@ class Manifest(_Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Manifest:
-        missing = [name for name in BUNDLE_FILES if name not in self.files]
+        missing = [name for name in REQUIRED_FILES if name not in self.files]
         if missing:
             raise ValueError(f"files lacks {', '.join(missing)}")
+        if ("dense.onnx" in self.files) != (self.dense is not None):
+            raise ValueError("a dense.onnx in files and the facts in dense belong together")
         return self
 
     def to_json(self) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+DYNAMIC: Final = -1
+"""A dimension that may have any size."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,9 @@ class GraphSpec:
     Attributes:
         input_name: Name of the input tensor; its first dimension is the dynamic batch.
         input_dtype: Its element type.
-        input_shape: Its dimensions after the batch.
-        embedding_size: The output `embedding` is float32 (batch, embedding_size).
+        input_shape: Its dimensions after the batch; `DYNAMIC` for any size.
+        embedding_size: The output is float32 (batch, *output_dims, embedding_size).
+        output_dims: Dimensions of the output between the batch and the embedding.
     """
 
     input_name: str
@@ -25,6 +29,7 @@ class GraphSpec:
     input_shape: tuple[int, ...]
     embedding_size: int
     output_name: str = "embedding"
+    output_dims: tuple[int, ...] = ()
 
     @staticmethod
     def image(tile_size: int, embedding_size: int) -> GraphSpec:
@@ -41,6 +46,12 @@ class GraphSpec:
         """`text.onnx`: `tokens` int64 (N, context_length)."""
         return GraphSpec("tokens", np.int64, (context_length,), embedding_size)
 
+    @staticmethod
+    def dense(embedding_size: int) -> GraphSpec:
+        """`dense.onnx`: `canvas` uint8 (N, H, W, 3) to `windows` float32 (N, h, w, D)."""
+        sides = (DYNAMIC, DYNAMIC)
+        return GraphSpec("canvas", np.uint8, (*sides, 3), embedding_size, "windows", sides)
+
 
 class EncoderSession(Protocol):
     """One loaded encoder graph on one backend, safe to call from several threads."""
@@ -49,7 +60,11 @@ class EncoderSession(Protocol):
     """Most rows per run that pay here; more are never given."""
 
     def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Embeddings, float32 (N, D), of a batch with the spec's dtype and (N, *input_shape)."""
+        """Embeddings of a batch with the spec's dtype and (N, *input_shape).
+
+        Returns:
+            float32 (N, D), or (N, h, w, D) of a dense graph.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:

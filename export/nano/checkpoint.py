@@ -19,6 +19,7 @@ from torch import Tensor
 
 from export.errors import ExportError
 from export.loaders import read_json
+from export.nano.dense import dense_tower
 from export.nano.model import MEAN, STD, TILE_SIZE, ImageTower, TextTower
 from export.nano.text import END, PAD, token_id
 from export.towers import TowerFacts, Towers
@@ -180,7 +181,7 @@ def load_nano(checkpoint: Path) -> Towers:
         training=config.training,
         accuracy=config.accuracy,
     )
-    return Towers(image.eval(), text.eval(), facts)
+    return Towers(image.eval(), text.eval(), facts, dense_tower(image))
 
 
 def _read_tokenizer(checkpoint: Path) -> str:

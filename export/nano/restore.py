@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import onnx
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from export import parity
 from export.errors import ExportError
+from export.nano.dense import dense_tower
 from export.nano.model import ImageTower, TextTower
 from export.towers import TowerFacts, Towers
 from models import BundleError, load_bundle
@@ -31,6 +32,8 @@ from models.session import GraphSpec
 
 _WRAPPERS = re.compile(r"^(tower\.)+")
 """What the export door puts around a tower shows in the names of its weights."""
+
+_Tower = TypeVar("_Tower", bound=nn.Module)
 
 _REMEDY = "name the checkpoint that the bundle was made from; only nano-icons can be read back"
 
@@ -50,7 +53,7 @@ def restore_nano(directory: Path) -> Towers:
     image = _restored(_image_tower, image_file)
     text = _restored(lambda graph: _text_tower(graph, manifest.pad_token_id), text_file)
     tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
-    towers = Towers(image.eval(), text.eval(), _facts(manifest, tokenizer))
+    towers = Towers(image.eval(), text.eval(), _facts(manifest, tokenizer), dense_tower(image))
     for tiles in parity.random_tiles(towers.facts):
         _require_equal(
             bundle.encode_tiles(tiles), parity.image_reference(towers)(tiles), image_file
@@ -96,7 +99,7 @@ class _Graph:
                     self.weights[name] = self.constants[node.input[1]].T.contiguous()
 
 
-def _restored(build: Callable[[_Graph], nn.Module], file: Path) -> nn.Module:
+def _restored(build: Callable[[_Graph], _Tower], file: Path) -> _Tower:
     try:
         return build(_Graph(file))
     # A graph of another model lacks a name, or a weight has another shape than the tower's.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.backends.contract import failed_to_load, failed_to_run
 from models.errors import BundleError
-from models.session import GraphSpec
+from models.session import DYNAMIC, GraphSpec
 
 # Wheels from 1.29 on report to their maker unless told not to before they are loaded: a daemon on a
 # customer's network talks to nobody of its own accord.
@@ -105,20 +105,22 @@ class OrtSession:
             self._session.get_outputs(),
             spec.output_name,
             _TYPES[np.float32],
-            (spec.embedding_size,),
+            (*spec.output_dims, spec.embedding_size),
         )
 
     def _check_tensor(
         self, kind: str, found: Any, name: str, element: str, shape: tuple[int, ...]
     ) -> None:
-        wanted = f"{name} {element} (N, {', '.join(map(str, shape))})"
+        sides = ", ".join("any" if side == DYNAMIC else str(side) for side in shape)
+        wanted = f"{name} {element} (N, {sides})"
         seen = ", ".join(f"{t.name} {t.type} {tuple(t.shape)}" for t in found)
         good = (
             len(found) == 1
             and found[0].name == name
             and found[0].type == element
-            and tuple(found[0].shape[1:]) == shape
-            and not isinstance(found[0].shape[0], int)
+            # Dynamic dimensions have a name or none, fixed ones a number.
+            and tuple(d if isinstance(d, int) else DYNAMIC for d in found[0].shape)
+            == (DYNAMIC, *shape)
         )
         if not good:
             raise BundleError(

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from models.manifest import (
     BundleFile,
+    Dense,
     FileFacts,
     Manifest,
     Parity,
@@ -29,6 +30,9 @@ from models.manifest import (
 )
 
 TILE_SIZE = 224
+PATCH_SIZE, WINDOW = 16, 2
+DENSE = Dense(patch_size=PATCH_SIZE, window=WINDOW, native_side=112, method="mean colours")
+"""Facts of the dense graph: what a tile shows is 7 patches wide."""
 CONTEXT_LENGTH = 77
 EMBEDDING_SIZE = 8
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -64,8 +68,12 @@ def make_tiny_bundle(
     name: str = "tiny-colours",
     notice: str = NOTICE,
     image_input: Literal["tiles", "pixels"] = "tiles",
+    dense: bool = False,
 ) -> Path:
-    """Write the bundle into `directory` (made if need be) and return it."""
+    """Write the bundle into `directory` (made if need be) and return it.
+
+    With `dense` it has a dense graph too, which sees the mean colour of each window.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer()
     contents: dict[BundleFile, bytes] = {
@@ -73,6 +81,8 @@ def make_tiny_bundle(
         "image.onnx": _image_graph(image_input).SerializeToString(),
         "text.onnx": _text_graph(tokenizer).SerializeToString(),
     }
+    if dense:
+        contents["dense.onnx"] = _dense_graph().SerializeToString()
     for file, content in contents.items():
         (directory / file).write_bytes(content)
     exact = TowerParity(max_abs_error=0.0, min_cosine=1.0, samples=1)
@@ -94,7 +104,8 @@ def make_tiny_bundle(
         source="made by the tests",
         notice=notice,
         files={file: FileFacts.of(content) for file, content in contents.items()},
-        parity=Parity(image=exact, text=exact, torch="none"),
+        parity=Parity(image=exact, text=exact, dense=exact if dense else None, torch="none"),
+        dense=DENSE if dense else None,
     )
     (directory / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     return directory
@@ -199,6 +210,34 @@ def _image_graph(input_name: str) -> onnx.ModelProto:
     return _model("image", nodes, graph_input, {"weights": weights, "bias": bias}, others)
 
 
+def _dense_graph() -> onnx.ModelProto:
+    """Takes `canvas`; windows are averaged as planes, and projected as the tiles are."""
+    projection = _projection()
+    nodes = [
+        helper.make_node("Cast", ["canvas"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["values"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node(
+            "AveragePool",
+            ["planes"],
+            ["means"],
+            kernel_shape=[PATCH_SIZE * WINDOW] * 2,
+            strides=[PATCH_SIZE] * 2,
+        ),
+        helper.make_node("Transpose", ["means"], ["colours"], perm=[0, 2, 3, 1]),
+        helper.make_node("MatMul", ["colours", "weights"], ["coloured"]),
+        helper.make_node("Add", ["coloured", "bias"], ["raw"]),
+        helper.make_node("LpNormalization", ["raw"], ["windows"], axis=3, p=2),
+    ]
+    canvas = helper.make_tensor_value_info(
+        "canvas", TensorProto.UINT8, ["batch", "height", "width", 3]
+    )
+    constants = {"weights": projection[:3] / 255.0, "bias": projection[3]}
+    output = helper.make_tensor_value_info(
+        "windows", TensorProto.FLOAT, ["batch", "rows", "columns", EMBEDDING_SIZE]
+    )
+    return _model("dense", nodes, canvas, constants, output=output)
+
+
 def _text_graph(tokenizer: Tokenizer) -> onnx.ModelProto:
     """The sum of the tokens' vectors; start, end and padding are zero, a bias keeps it off zero."""
     table = np.random.default_rng(7).normal(size=(tokenizer.get_vocab_size(), EMBEDDING_SIZE))
@@ -228,11 +267,12 @@ def _model(
     graph_input: onnx.ValueInfoProto,
     constants: dict[str, NDArray[np.float64]],
     others: list[onnx.TensorProto] | None = None,
+    output: onnx.ValueInfoProto | None = None,
 ) -> onnx.ModelProto:
     initializers = [
         numpy_helper.from_array(value.astype(np.float32), key) for key, value in constants.items()
     ]
-    output = helper.make_tensor_value_info(
+    output = output or helper.make_tensor_value_info(
         "embedding", TensorProto.FLOAT, ["batch", EMBEDDING_SIZE]
     )
     graph = helper.make_graph(
