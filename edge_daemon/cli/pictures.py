@@ -212,6 +212,9 @@ def _read(photo: Path, settings: Settings) -> tuple[bytes, Picture]:
     return data, open_picture(data, limits)
 
 
+_MOST_ROWS = 40
+"""Of the table of tiles; the dense scorer has hundreds."""
+
 _SUFFIXES = {".jpeg": ".jpg", ".heif": ".heic", ".h265": ".hevc", ".265": ".hevc"}
 
 
@@ -270,13 +273,15 @@ def _rows(data: bytes, picture: Picture, report: Report) -> dict[str, str]:
 
 
 def _tile_table(report: Report) -> Table:
-    table = Table(title="Tiles, most relevant first", title_justify="left")
+    best = sorted(report.tiles, key=lambda one: -one.relevance)[:_MOST_ROWS]
+    title = f"Tiles, most relevant first ({len(best)} of {len(report.tiles)})"
+    table = Table(title=title, title_justify="left")
     table.add_column("x, y, width, height (source px)")
     for prompt in report.prompts:
         if prompt.text:
             table.add_column(f"s of {prompt.text!r}", justify="right")
             table.add_column("r", justify="right")
-    for tile in sorted(report.tiles, key=lambda one: -one.relevance):
+    for tile in best:
         cells = [
             f"{value:.{digits}f}"
             for pair in zip(tile.scores, tile.relevances, strict=True)

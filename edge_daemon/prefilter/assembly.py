@@ -24,13 +24,13 @@ from edge_daemon.prefilter.plan import Plan, Scores, Spending, Watched
 from edge_daemon.prefilter.prompt import Distilled, check_prompt, distil
 from edge_daemon.prefilter.regions import boxes_of, veil
 from edge_daemon.prefilter.relevance import block_relevance, tile_relevance
-from edge_daemon.prefilter.repeats import TileMemory
 from edge_daemon.prefilter.report import Report, make_report
+from edge_daemon.prefilter.scoring import Scorers
 from edge_daemon.prefilter.signature import picture_signature, tile_signature
 from edge_daemon.prefilter.silence import SentFrames
 from edge_daemon.prefilter.smoothing import smooth_picture, untouched, whole_share
 from edge_daemon.prefilter.tagger import make_tagger
-from edge_daemon.prefilter.tiling import no_tiles, tile
+from edge_daemon.prefilter.tiling import no_tiles
 from edge_daemon.prefilter.worth import doubts_before, first_rule, with_whole_scene
 from edge_daemon.settings import PrefilterSettings, PromptSettings, VideoSettings
 from models import Bundle, load_bundle
@@ -68,13 +68,13 @@ class Prefilter:
         self.settings = settings or PrefilterSettings()
         self.prompt_settings = prompt_settings or PromptSettings()
         self._reuse = (video or VideoSettings()).reuse
-        self._tiles = TileMemory(video or VideoSettings())
+        self._scorers = Scorers(bundle, video or VideoSettings())
         self._sent = SentFrames(video or VideoSettings())
         self._gaussian = Smoother(bundle)
         self._tagger = make_tagger(self.prompt_settings.tagger)
         self._distilled = lru_cache(maxsize=_REMEMBERED)(self._distil)
         # A contradiction should stop the start, not the first picture.
-        Spending.of(self.settings, bundle.manifest.recommended)
+        self._spending(self.settings)
 
     @classmethod
     def from_bundle(
@@ -164,7 +164,7 @@ class Prefilter:
         """
         _check_image(image)
         settings = settings or self.settings
-        spending = Spending.of(settings, self.bundle.manifest.recommended, takes_map=takes_map)
+        spending = self._spending(settings, takes_map=takes_map)
         height, width = image.shape[:2]
         timings: dict[str, float] = {}
         with _timed(timings, "distil"):
@@ -181,7 +181,7 @@ class Prefilter:
         with _timed(timings, "canvas"):
             image = veil(image, boxes_of(spending.mask, height, width))
             if texts:
-                grid, tiles = tile(image, settings, self.bundle.tile_size, self.bundle.resize)
+                grid, tiles = self._scorers.prepare(image, settings)
             else:
                 grid, tiles = None, no_tiles(self.bundle.tile_size)
         plan = Plan(
@@ -189,17 +189,22 @@ class Prefilter:
         )
         return plan if camera is None else self._comparable(plan, image, watch)
 
+    def _spending(self, settings: PrefilterSettings, *, takes_map: bool = False) -> Spending:
+        manifest = self.bundle.manifest
+        return Spending.of(settings, manifest.recommended, manifest.dense, takes_map=takes_map)
+
     def _comparable(self, plan: Plan, veiled: NDArray[np.uint8], watch: str | None) -> Plan:
         """The plan of a camera's picture, with what it is compared by."""
         with _timed(plan.timings_ms, "compare"):
             # Reference mode is there to be compared with a publication that computes everything.
-            reusable = self._reuse and plan.texts and plan.spending.mode == "default"
+            usual = plan.spending.mode == "default" and plan.spending.scorer == "tiles"
+            reusable = self._reuse and plan.texts and usual
             signature = tile_signature(plan.tiles) if reusable else None
             watched = None if watch is None else Watched(picture_signature(veiled), watch)
         return replace(plan, signature=signature, watched=watched)
 
     def score(self, plans: Sequence[Plan]) -> list[Scores]:
-        """Score the tiles of several pictures in one call of the image encoder.
+        """Score several pictures together, the tiles of all in one call of the image encoder.
 
         Returns:
             One result per plan, in order.
@@ -209,8 +214,7 @@ class Prefilter:
             return [Scores(np.empty((0, 0), np.float32), 0.0) for _ in plans]
         started = time.perf_counter()
         embedded = dict(zip(texts, self.bundle.encode_texts(texts), strict=True))
-        batch = self._tiles.begin(plans)
-        found = self._tiles.finish(batch, self.bundle.encode_tiles(batch.tiles()))
+        found = self._scorers.embed(plans)
         encode_ms = (time.perf_counter() - started) * 1e3
         scores: list[Scores] = []
         for plan, own in zip(plans, found, strict=True):
@@ -225,11 +229,11 @@ class Prefilter:
     ) -> None:
         """From now on, new plans follow these. Not the tagger, nor what memory is sized by."""
         self.settings, self.prompt_settings = settings, prompt_settings
-        self._tiles.levels = self._sent.levels = video.change_levels
+        self._scorers.memory.levels = self._sent.levels = video.change_levels
 
     def hits(self) -> dict[str, int]:
         """See `TileMemory.hits`."""
-        return self._tiles.hits()
+        return self._scorers.memory.hits()
 
     def changed(self, plan: Plan, scores: Scores) -> float:
         """See `SentFrames.changed`."""

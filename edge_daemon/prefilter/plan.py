@@ -13,9 +13,10 @@ from edge_daemon.prefilter.prompt import Distilled
 from edge_daemon.prefilter.signature import Signature
 from edge_daemon.prefilter.tiling import TileGrid
 from edge_daemon.quantiser import MAX_OFFSET
-from edge_daemon.settings import Allocation, PrefilterSettings, Region, SkipRule
+from edge_daemon.settings import Allocation, PrefilterSettings, Region, ScorerName, SkipRule
 from kernels import MAX_SIGMA
 from models import Recommended
+from models.manifest import Dense
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Spending:
     """A picture's settings with the bundle's recommendations filled in."""
 
     mode: str
+    scorer: ScorerName
     sharpness: float
     """lambda of the softmax, unitless."""
     sigma_min: float
@@ -50,18 +52,25 @@ class Spending:
 
     @classmethod
     def of(
-        cls, settings: PrefilterSettings, recommended: Recommended, *, takes_map: bool = False
+        cls,
+        settings: PrefilterSettings,
+        recommended: Recommended,
+        dense: Dense | None = None,
+        *,
+        takes_map: bool = False,
     ) -> Spending:
         """Fill in what the settings leave open.
 
         Args:
             settings: As the operator or a frame gave them.
             recommended: The bundle's recommendations.
+            dense: The bundle's facts on seeing whole pictures, if it can.
             takes_map: Whether the codec that follows takes a quantiser map, for "auto".
 
         Raises:
-            SettingsError: Only one sigma was set, and it contradicts the bundle's other one; or
-                kept regions or a quantiser map in reference mode, which has none.
+            SettingsError: Only one sigma was set, and it contradicts the bundle's other one;
+                kept regions or a quantiser map in reference mode, which has none; or the dense
+                scorer in reference mode, or without a bundle for it.
         """
         released = settings.mode == "reference"
         allocation = settings.allocation
@@ -87,8 +96,11 @@ class Spending:
                 value=f"{len(settings.keep)} regions",
                 remedy="use prefilter.mode = 'default', or remove prefilter.keep",
             )
+        if settings.scorer == "dense":
+            _check_dense(dense, released=released)
         return cls(
             mode=settings.mode,
+            scorer=settings.scorer,
             sharpness=recommended.lambda_ if settings.lambda_ is None else settings.lambda_,
             sigma_min=sigma_min,
             sigma_max=sigma_max,
@@ -101,6 +113,22 @@ class Spending:
             skip=settings.skip,
             tiny_pixels=settings.tiny_pixels,
             whole_scene_share=settings.whole_scene_share,
+        )
+
+
+def _check_dense(dense: Dense | None, *, released: bool) -> None:
+    if released:
+        raise SettingsError(
+            "reference mode scores tiles",
+            value="dense",
+            remedy="use prefilter.mode = 'default', or prefilter.scorer = 'tiles'",
+        )
+    if dense is None:
+        raise SettingsError(
+            "the bundle has no dense.onnx, which prefilter.scorer = 'dense' needs",
+            value="dense",
+            remedy="make a bundle that has it with `python -m export CHECKPOINT --dense -o "
+            "BUNDLE`, or set prefilter.scorer = 'tiles'",
         )
 
 
@@ -129,7 +157,8 @@ class Plan:
     grid: TileGrid | None
     """`None` if there is nothing to score."""
     tiles: NDArray[np.uint8]
-    """uint8 (N, tile_size, tile_size, 3); N is 0 if there is nothing to score."""
+    """What the encoder sees: uint8 (N, tile_size, tile_size, 3), or with the dense scorer the
+    canvas alone, (1, H, W, 3); N is 0 if there is nothing to score."""
     spending: Spending
     timings_ms: dict[str, float]
     """So far: distil, canvas."""

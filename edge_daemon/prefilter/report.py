@@ -20,7 +20,10 @@ from models import Manifest
 
 @dataclass(frozen=True)
 class TileScore:
-    """One tile; `scores` and `relevances` hold a number per prompt that was scored."""
+    """One tile, or with the dense scorer one window.
+
+    `scores` and `relevances` hold a number per prompt that was scored.
+    """
 
     box: tuple[int, int, int, int]
     """x, y, width, height in source pixels."""
@@ -54,6 +57,8 @@ class Report:
     """The account of one picture. `to_dict` leaves the two maps out."""
 
     mode: str
+    scorer: str
+    """How the picture was shown to the encoder: "tiles", or "dense" for the whole in one pass."""
     bundle: str
     notice: str
     """The bundle's caveat, to be shown wherever this result is shown; empty if there is none."""
@@ -119,6 +124,7 @@ class Report:
         """JSON-ready; sizes in pixels, `[width, height]`; boxes `[x, y, width, height]`."""
         return {
             "mode": self.mode,
+            "scorer": self.scorer,
             "bundle": self.bundle,
             "notice": self.notice,
             "notes": list(self.notes),
@@ -185,6 +191,7 @@ def make_report(
     height, width = smoothed.pixels.shape[:2]
     return Report(
         mode=spending.mode,
+        scorer=spending.scorer,
         bundle=manifest.name,
         notice=manifest.notice,
         notes=_notes(plan, (width, height)),

@@ -164,6 +164,49 @@ def _evenly(size: int, tile_size: int) -> tuple[int, ...]:
     return tuple(round(i * (size - tile_size) / max(1, count - 1)) for i in range(count))
 
 
+def patch_grid(
+    width: int,
+    height: int,
+    *,
+    budget: int,
+    tile_size: int,
+    native_side: int,
+    patch_size: int,
+    window: int,
+) -> TileGrid:
+    """The windows of a picture that is seen as a whole, at the scale of `default_grid`.
+
+    Windows of some patches stand for tiles, one at each place on the patches, which are the blocks.
+    What a tile would show is `native_side` pixels wide here, so things have the size that the model
+    knows. The canvas is stretched to whole patches, by half a patch at most.
+
+    Args:
+        width: Source pixels.
+        height: Source pixels.
+        budget: Of the tiles that set the scale.
+        tile_size: Of those tiles, in pixels of their canvas.
+        native_side: Canvas pixels.
+        patch_size: Canvas pixels.
+        window: Patches along a window's side.
+    """
+    tiles = default_grid(width, height, budget=budget, tile_size=tile_size)
+    scale = native_side / (tile_size * patch_size)
+    columns, rows = (
+        max(window, round(side * scale)) for side in (tiles.canvas_width, tiles.canvas_height)
+    )
+    return TileGrid(
+        source_width=width,
+        source_height=height,
+        canvas_width=columns * patch_size,
+        canvas_height=rows * patch_size,
+        tile_size=window * patch_size,
+        lefts=tuple(patch_size * place for place in range(columns - window + 1)),
+        tops=tuple(patch_size * place for place in range(rows - window + 1)),
+        block_columns=columns,
+        block_rows=rows,
+    )
+
+
 def make_canvas(image: NDArray[np.uint8], grid: TileGrid, resize: Resize) -> NDArray[np.uint8]:
     """The image at the grid's canvas size.
 

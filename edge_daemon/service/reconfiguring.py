@@ -55,7 +55,8 @@ class Reconfiguring:
             EdgeError: They contradict each other, the bundle, or what is installed.
         """
         self._check(settings)
-        Spending.of(settings.prefilter, self._prefilter.bundle.manifest.recommended)
+        manifest = self._prefilter.bundle.manifest
+        Spending.of(settings.prefilter, manifest.recommended, manifest.dense)
 
         def commit() -> None:
             self._prefilter.retune(settings.prefilter, settings.prompt, settings.video)

@@ -27,6 +27,7 @@ from edge_daemon.settings.prefilter import (
     PrefilterSettings,
     PromptSettings,
     Region,
+    ScorerName,
     SkipRule,
 )
 from edge_daemon.settings.service import FrontSettings, LimitSettings, StageSettings, check_bind
@@ -49,6 +50,7 @@ __all__ = [
     "PromptSettings",
     "RateSettings",
     "Region",
+    "ScorerName",
     "Settings",
     "SkipRule",
     "SpoolSettings",

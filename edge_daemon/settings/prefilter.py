@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from edge_daemon.settings.strict import Fraction, Strict
 
 Allocation = Literal["smooth", "quantiser", "both", "auto"]
+ScorerName = Literal["tiles", "dense"]
 SkipRule = Literal["tiny", "whole-scene", "idle-link"]
 
 
@@ -43,6 +44,11 @@ class PrefilterSettings(Strict):
     mode: Literal["default", "reference"] = Field(
         default="default",
         description="'default' is ours; 'reference' reproduces the published behaviour",
+    )
+    scorer: ScorerName = Field(
+        default="tiles",
+        description="'tiles' shows the encoder overlapping tiles; 'dense' (research, default mode "
+        "only) the whole picture in one pass, with a bundle exported with --dense",
     )
     lambda_: float | None = Field(
         default=None,
@@ -82,7 +88,10 @@ class PrefilterSettings(Strict):
         description="most coarsening, in quantiser steps of which six double the step size",
     )
     tile_budget: int = Field(
-        default=40, ge=4, le=512, description="most tiles that one picture is cut into"
+        default=40,
+        ge=4,
+        le=512,
+        description="most tiles that one picture is cut into; with 'dense' they set its scale",
     )
     keep: tuple[Region, ...] = Field(
         default=(), description="regions that always stay sharp (default mode only)"

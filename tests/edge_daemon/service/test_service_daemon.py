@@ -20,7 +20,7 @@ from edge_daemon.errors import BusyError, DeadlineError, InternalError, LinkErro
 from edge_daemon.prefilter import Plan, Prefilter, Report, Scores
 from edge_daemon.service import Daemon
 from edge_daemon.service.daemon import load_codecs
-from edge_daemon.settings import PrefilterSettings, Region, Settings
+from edge_daemon.settings import PrefilterSettings, Region, ScorerName, Settings
 from edge_daemon.wire import unpack_envelope
 from models import Bundle, load_bundle
 from support.free_port import free_endpoint
@@ -50,7 +50,7 @@ class Gate(Prefilter):
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     directory = tmp_path_factory.mktemp("bundle")
-    make_tiny_bundle(directory)
+    make_tiny_bundle(directory, dense=True)
     return load_bundle(directory, threads=1)
 
 
@@ -125,7 +125,11 @@ async def test_waiting_frames_share_one_encoder_call(gate: Gate) -> None:
     assert kept == ["red", "green", "blue", "red car"]
 
 
-async def test_batched_frames_come_out_as_they_would_alone(gate: Gate) -> None:
+@pytest.mark.parametrize("scorer", ["tiles", "dense"])
+async def test_batched_frames_come_out_as_they_would_alone(
+    bundle: Bundle, scorer: ScorerName
+) -> None:
+    gate = Gate(bundle, PrefilterSettings(scorer=scorer))
     prompts = ["red", "green", "blue", "the red one"]
     async with running(gate, batch_frames=4) as (daemon, client):
         alone = [await send(client, prompt) for prompt in prompts]
@@ -136,6 +140,7 @@ async def test_batched_frames_come_out_as_they_would_alone(gate: Gate) -> None:
         together = await asyncio.gather(*others)
         await first
     assert gate.batches[-1] == 4
+    assert {(one.report or {})["scorer"] for one in together} == {scorer}
     assert [one.bitstream_sha256 for one in alone] == [one.bitstream_sha256 for one in together]
 
 
