@@ -130,11 +130,8 @@ def _dense(clip: Any) -> DenseTower:
         before=vision.pre_layrnorm,
         layers=nn.Sequential(*map(_Layer, layers)),
         last=SelfAttending(
-            before_attention=last.layer_norm1,
-            values=last.self_attn.v_proj,
-            joined=last.self_attn.out_proj,
-            before_mlp=last.layer_norm2,
-            mlp=last.mlp,
+            nn.Sequential(last.layer_norm1, last.self_attn.v_proj, last.self_attn.out_proj),
+            nn.Sequential(last.layer_norm2, last.mlp),
         ),
         after=vision.post_layernorm,
         projection=clip.visual_projection,

@@ -21,30 +21,18 @@ class SelfAttending(nn.Module):
     """A pre-norm layer in which every token attends to itself: attention is values, passed on.
 
     Args:
-        before_attention: Layer norm.
-        values: Linear, from the stream to the values of all heads.
-        joined: Linear, from the heads back to the stream.
-        before_mlp: Layer norm.
-        mlp: The other half.
+        attention: Layer norm, from the stream to the values of all heads, and back to the stream.
+        mlp: Layer norm and the other half; `None` if it was pruned away.
     """
 
-    def __init__(
-        self,
-        *,
-        before_attention: nn.Module,
-        values: nn.Module,
-        joined: nn.Module,
-        before_mlp: nn.Module,
-        mlp: nn.Module,
-    ) -> None:
+    def __init__(self, attention: nn.Module, mlp: nn.Module | None) -> None:
         super().__init__()
-        self.attention = nn.Sequential(before_attention, values, joined)
-        self.mlp = nn.Sequential(before_mlp, mlp)
+        self.attention, self.mlp = attention, mlp
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, L, W) -> (N, L, W)."""
         x = x + self.attention(x)
-        return x + self.mlp(x)
+        return x if self.mlp is None else x + self.mlp(x)
 
 
 class VitDense(nn.Module):
@@ -56,7 +44,7 @@ class VitDense(nn.Module):
         positions: float32 (1 + g * g, W): of the class token, then of a square grid of patches.
         before: Layer norm of the tokens.
         layers: All layers but the last, (N, L, W) -> (N, L, W) each.
-        last: The last one; see `SelfAttending`.
+        last: The last one, in which no token hears another; see `SelfAttending`.
         after: Layer norm of what leaves the last layer.
         projection: Into the space of the text tower.
     """
@@ -73,7 +61,7 @@ class VitDense(nn.Module):
         positions: Tensor,
         before: nn.Module,
         layers: nn.Module,
-        last: SelfAttending,
+        last: nn.Module,
         after: nn.Module,
         projection: nn.Module,
     ) -> None:

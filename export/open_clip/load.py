@@ -28,6 +28,7 @@ from export.clip_tokenizer import (
 )
 from export.errors import ExportError
 from export.open_clip.activation import Activation
+from export.open_clip.dense import dense_tower
 from export.open_clip.layout import Layout, read_layout
 from export.open_clip.resnet import ResNetTower
 from export.open_clip.shapes import ResNetShape, VitShape, image_shape, text_shape
@@ -93,6 +94,7 @@ def load_open_clip(
             licence=UNKNOWN_LICENCE,
             source=f"{file.name} (SHA-256 {sha256(file)})",
         ),
+        dense_tower(image) if isinstance(image, VitTower) else None,
     )
 
 
