@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_daemon.prefilter import Report
 from edge_daemon.service.job import Finished, Job
 from edge_daemon.service.shaping import Shaped
 from edge_daemon.wire import Envelope, seal
+
+_MOST_TOLD: Final = 512
+"""Numbers of relevance per envelope, some 3 kB; as many as the largest tile budget."""
 
 
 def shared_facts(job: Job, shaped: Shaped) -> dict[str, Any]:
@@ -70,19 +77,33 @@ def sealed(job: Job, shaped: Shaped) -> Envelope:
 def relevance_summary(report: Report) -> dict[str, Any]:
     """What the cloud is told of the report: every byte of it crosses the uplink.
 
-    Where the prompt's object is (the relevance of each tile), how strongly the rest was smoothed,
-    and what to know before believing it.
+    Where the prompt's object is (the relevance of each tile, or of groups of them), how strongly
+    the rest was smoothed, and what to know before believing it.
     """
     facts = report.to_dict()
+    relevance = _seen_from_afar(report)
     return {
         "bundle": facts["bundle"],
         "notice": facts["notice"],
         "notes": facts["notes"],
-        "grid": facts["grid"],
-        "relevances": [round(tile.relevance, 2) for tile in report.tiles],
+        "grid": list(relevance.shape[::-1]),
+        "relevances": [round(float(r), 2) for r in relevance.ravel()],
         "allocation": facts["allocation"],
         "sigma_px": facts["sigma_px"],
         "offset_steps": facts["offset_steps"],
         "kept_share": facts["kept_share"],
         "masked_share": facts["masked_share"],
     }
+
+
+def _seen_from_afar(report: Report) -> NDArray[np.float64]:
+    """The relevance of the tiles, (rows, columns); of a fine grid, the most in each group."""
+    columns, rows = report.grid
+    relevance = np.array([tile.relevance for tile in report.tiles]).reshape(rows, columns)
+    group = 1
+    while math.ceil(rows / group) * math.ceil(columns / group) > _MOST_TOLD:
+        group += 1
+    if group > 1:
+        for axis, side in enumerate((rows, columns)):
+            relevance = np.maximum.reduceat(relevance, range(0, side, group), axis=axis)
+    return relevance
