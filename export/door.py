@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from export import parity
+from export import agreement, graphs, parity
 from export.dense import export_dense, random_canvases
 from export.errors import ExportError
-from export.graph import OPSET, TileTower, export_graph, multiply_adds
+from export.graph import OPSET, TileTower, multiply_adds
+from export.graphs import Sessions, as_bundle, export_graphs, open_graph, open_graphs
+from export.precision.reduction import Reduction, reduced
 from export.towers import DenseTower, TowerFacts, Towers
 from models import BundleError, load_bundle
 from models.backends.cpu import CpuSession
@@ -31,10 +33,9 @@ from models.manifest import (
 )
 from models.session import GraphSpec
 
-STEPS = ("image tower", "text tower", "bundle check")
-"""What `progress` is called with, at the beginning of each."""
-
-_EXAMPLE_ROWS = 2
+STEPS = (*graphs.STEPS, "bundle check")
+REDUCED_STEPS = (*graphs.STEPS, "less precision", "agreement", "bundle check")
+"""What `progress` is called with, at the beginning of each; the second with a reduction."""
 
 
 def export_bundle(
@@ -44,24 +45,28 @@ def export_bundle(
     name: str | None = None,
     force: bool = False,
     dense: bool = False,
+    reduction: Reduction | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Manifest:
     """Write a bundle, or nothing.
 
     The graphs are compared with torch and the finished bundle is loaded once before it takes its
     place; it is written beside `out_dir` and renamed, so a half-written one is never seen there.
+    With a reduction, the float32 graphs are made and compared first, and those of less precision
+    then with torch on random input, for gross errors, and with the float32 graphs on pictures.
 
     Args:
         towers: From a loader.
         out_dir: The bundle's directory; parents are made.
         name: Instead of the facts' name.
         force: Replace a bundle that stands at `out_dir`. Anything but a bundle is never replaced.
-        dense: Add `dense.onnx`.
-        progress: Called with each of `STEPS` as it begins.
+        dense: Add `dense.onnx`, which is float32 whatever the others are.
+        reduction: To less precision than float32, which it is otherwise.
+        progress: Called with each of `STEPS`, or of `REDUCED_STEPS`, as it begins.
 
     Raises:
-        ExportError: `out_dir` is taken, a tower cannot be exported or is not there, or a graph is
-            not at parity.
+        ExportError: `out_dir` is taken, a tower cannot be exported or is not there, a graph is not
+            at parity, or relevance moves by more than the reduction tolerates.
     """
     check_place(out_dir, force=force)
     facts = towers.facts
@@ -73,34 +78,36 @@ def export_bundle(
     # First of all: a fact that no manifest can hold is told before minutes of exporting.
     draft = _draft(facts, name or facts.name)
 
-    progress(STEPS[0])
-    tiles = torch.zeros(_EXAMPLE_ROWS, facts.tile_size, facts.tile_size, 3, dtype=torch.uint8)
     tower = TileTower(towers.image, facts.mean, facts.std)
-    work = multiply_adds(tower, tiles[:1])
-    image = export_graph(tower, tiles, input_name="tiles")
-    spec = GraphSpec.image(facts.tile_size, facts.embedding_size)
-    image_parity = _measured(
-        "image.onnx", image, spec, parity.image_reference(towers), parity.random_tiles(facts)
-    )
+    tile = torch.zeros(1, facts.tile_size, facts.tile_size, 3, dtype=torch.uint8)
+    draft = draft.model_copy(update={"multiply_adds": multiply_adds(tower, tile)})
+    made = export_graphs(towers, progress)
+    sessions = open_graphs(made, draft)
+    report = _parity(sessions, towers, parity.require)
+    if reduction is not None:
+        progress(REDUCED_STEPS[2])
+        made = reduced(towers, made, reduction)
+        sessions_reduced = open_graphs(made, draft)
+        report = _parity(sessions_reduced, towers, parity.require_reduced)
+        progress(REDUCED_STEPS[3])
+        judged = agreement.measure(
+            as_bundle(sessions, draft, facts.tokenizer_json),
+            as_bundle(sessions_reduced, draft, facts.tokenizer_json),
+            reduction.material,
+            tolerance=reduction.tolerance,
+        )
+        agreement.require(judged, reduction.precision)
+        draft = draft.model_copy(update={"precision": reduction.precision, "agreement": judged})
 
-    progress(STEPS[1])
-    tokens = torch.full((_EXAMPLE_ROWS, facts.context_length), facts.end_token_id)
-    text = export_graph(towers.text, tokens, input_name="tokens")
-    spec = GraphSpec.text(facts.context_length, facts.embedding_size)
-    text_parity = _measured(
-        "text.onnx", text, spec, parity.text_reference(towers), parity.random_tokens(facts)
-    )
-
-    progress(STEPS[2])
+    progress(STEPS[-1])
     contents: dict[BundleFile, bytes] = {
         "tokenizer.json": facts.tokenizer_json.encode("utf-8"),
-        "image.onnx": image,
-        "text.onnx": text,
+        "image.onnx": made.image,
+        "text.onnx": made.text,
     }
-    report = Parity(image=image_parity, text=text_parity, torch=torch.__version__)
-    manifest = draft.model_copy(update={"parity": report, "multiply_adds": work})
+    manifest = draft.model_copy(update={"parity": report})
     if dense and towers.dense is not None:
-        contents["dense.onnx"], manifest = _with_dense(towers.dense, towers.facts, manifest)
+        contents["dense.onnx"], manifest = _with_dense(towers.dense, facts, manifest)
     hashes = {file: FileFacts.of(content) for file, content in contents.items()}
     manifest = manifest.model_copy(update={"files": hashes})
     try:
@@ -116,9 +123,10 @@ def export_bundle(
 
 def _with_dense(dense: DenseTower, facts: TowerFacts, manifest: Manifest) -> tuple[bytes, Manifest]:
     graph = export_dense(dense, facts)
-    spec = GraphSpec.dense(facts.embedding_size)
+    session = open_graph(graph, GraphSpec.dense(facts.embedding_size), "dense.onnx")
     reference = parity.pixels_reference(dense.tower, facts)
-    report = _measured("dense.onnx", graph, spec, reference, random_canvases(dense))
+    report = _measured("dense.onnx", session, reference, random_canvases(dense))
+    parity.require(report, "dense.onnx")
     whole = manifest.parity.model_copy(update={"dense": report})
     return graph, manifest.model_copy(update={"dense": dense.facts, "parity": whole})
 
@@ -147,31 +155,37 @@ def check_place(out_dir: Path, *, force: bool) -> None:
         )
 
 
+def _parity(
+    sessions: Sessions, towers: Towers, require: Callable[[TowerParity, str], None]
+) -> Parity:
+    """How far both graphs are from torch in float32, good enough for a bundle."""
+    facts = towers.facts
+    image = _measured(
+        "image.onnx", sessions.image, parity.image_reference(towers), parity.random_tiles(facts)
+    )
+    require(image, "image.onnx")
+    text = _measured(
+        "text.onnx", sessions.text, parity.text_reference(towers), parity.random_tokens(facts)
+    )
+    require(text, "text.onnx")
+    return Parity(image=image, text=text, torch=torch.__version__)
+
+
 def _measured(
     file: BundleFile,
-    content: bytes,
-    spec: GraphSpec,
+    session: CpuSession,
     reference: parity.Reference,
     batches: Iterator[NDArray[Any]],
 ) -> TowerParity:
-    """The parity of one graph, good enough for a bundle."""
     try:
-        session = CpuSession(content, spec, threads=torch.get_num_threads(), file=Path(file))
-        report = parity.measure(session, reference, batches)
-    except BundleError as error:
-        raise ExportError(
-            f"the exported graph does not run: {error.problem}",
-            file=error.file,
-            remedy="check that the towers' shapes are those that their facts state",
-        ) from error
+        return parity.measure(session, reference, batches)
     except ValidationError as error:
         raise ExportError(
             "the embeddings are not finite numbers",
             file=Path(file),
-            remedy="check the checkpoint's weights for NaN and infinity",
+            remedy="check the checkpoint's weights for NaN and infinity; if they are sound, some "
+            "value does not fit into this precision",
         ) from error
-    parity.require(report, file)
-    return report
 
 
 def _draft(facts: TowerFacts, name: str) -> Manifest:

@@ -112,7 +112,11 @@ def export_graph(
         ) from error
     if program is None:
         raise ExportError("torch returned no graph", remedy="use torch 2.9 or newer")
-    return _finished(program.model_proto, input_name, output_name)
+    model = program.model_proto
+    # torch names inner values after its operators, one of which is called `embedding` too.
+    _rename(model.graph, output_name, f"{output_name}.inner")
+    _rename(model.graph, _PROVISIONAL_OUTPUT, output_name)
+    return finished(model)
 
 
 def multiply_adds(tower: nn.Module, batch: Tensor) -> int:
@@ -123,11 +127,17 @@ def multiply_adds(tower: nn.Module, batch: Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
-def _finished(model: onnx.ModelProto, input_name: str, output_name: str) -> bytes:
+def finished(model: onnx.ModelProto) -> bytes:
+    """A graph as bundles have it: checked, stripped of all that only its making needed.
+
+    Returns:
+        See `export_graph`.
+
+    Raises:
+        ExportError: Operators that are not of the standard's opset 18, or more than 2 GiB.
+    """
+    input_name = model.graph.input[0].name
     _refuse_foreign_operators(model, input_name)
-    # torch names inner values after its operators, one of which is called `embedding` too.
-    _rename(model.graph, output_name, f"{output_name}.inner")
-    _rename(model.graph, _PROVISIONAL_OUTPUT, output_name)
     _strip(model)
     if model.ByteSize() > _LARGEST_BYTES:
         raise ExportError(

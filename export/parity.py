@@ -21,6 +21,10 @@ MOST_ABS_ERROR = 1e-4
 LEAST_COSINE = 0.9999
 """A float32 graph is some 1e-6 from torch; a wrong operator is far outside these bounds."""
 
+LEAST_COSINE_REDUCED = 0.9
+"""Likewise for reduced precisions, whose scales were not made for random input. Whether such a
+graph will do is told by `export.agreement`, on pictures."""
+
 BATCHES = (1, 3, 2)
 """Rows per run: one, and other numbers than the two that the exporter saw."""
 
@@ -84,7 +88,7 @@ def measure(
 
 
 def require(parity: TowerParity, graph: str) -> None:
-    """Refuse a graph that does not compute what its tower computes.
+    """Refuse a float32 graph that does not compute what its tower computes.
 
     Raises:
         ExportError: A component of a unit embedding is off by more than 1e-4, or a cosine is below
@@ -96,6 +100,20 @@ def require(parity: TowerParity, graph: str) -> None:
             f"{graph} differs from torch: max abs error {parity.max_abs_error:.2e} (allowed "
             f"{MOST_ABS_ERROR:.0e}), min cosine {parity.min_cosine:.6f} (needed {LEAST_COSINE})",
             remedy="check that the weights are finite, or try another torch release",
+        )
+
+
+def require_reduced(parity: TowerParity, graph: str) -> None:
+    """Refuse a graph of reduced precision that computes something else.
+
+    Raises:
+        ExportError: A cosine is below 0.9.
+    """
+    if not parity.min_cosine >= LEAST_COSINE_REDUCED:
+        raise ExportError(
+            f"{graph} differs from torch: min cosine {parity.min_cosine:.4f} (needed "
+            f"{LEAST_COSINE_REDUCED})",
+            remedy="take another precision; this model's values do not fit into this one",
         )
 
 

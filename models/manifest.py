@@ -35,6 +35,11 @@ BundleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 BundleFile = Literal["tokenizer.json", "image.onnx", "text.onnx", "dense.onnx"]
 """A bundle's files beside its manifest; a closed list: no name can lead out of the bundle."""
 
+Precision = Literal["fp32", "fp16", "int8", "int8-dynamic"]
+"""What the graphs compute in. `int8` has scales that were found on pictures and is for every engine
+(its text graph is as in `int8-dynamic`); `int8-dynamic` finds them anew in every run, on CPUs. A
+dense graph is float32 in any case."""
+
 _SINCE_FORMAT_1 = {"format": FORMAT, "preprocessing": {"resize": "area", "input": "pixels"}}
 """What format 1 did not say, and how it was."""
 
@@ -43,6 +48,8 @@ REQUIRED_FILES: tuple[BundleFile, ...] = ("tokenizer.json", "image.onnx", "text.
 
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+_Cosine = Annotated[float, Field(ge=-1.001, le=1.001)]
+"""Or a correlation; rounding may carry either beyond 1."""
 
 
 class _Strict(BaseModel):
@@ -130,13 +137,56 @@ class Parity(_Strict):
     torch: str
 
 
+class Spread(_Strict):
+    """A figure over many samples, of which more is better: its mean and the least of them."""
+
+    mean: _Cosine
+    least: _Cosine
+
+
+class Shift(_Strict):
+    """How far relevance moved: absolute differences of r, all above 1 counting as 1, over blocks.
+
+    `mean` is over all blocks of all maps, `largest` that of one block, in the map of this `picture`
+    and this `prompt`.
+    """
+
+    mean: _Unit
+    largest: _Unit
+    picture: str
+    prompt: str
+
+
+class Agreement(_Strict):
+    """What a reduced precision changes, against the float32 graphs of the same towers.
+
+    Measured on `tiles` tiles of `pictures` pictures (`pictures_of` says which), each with each of
+    `prompts` prompts (`prompts_of`). A map is one picture's relevance for one prompt, with the
+    recommended lambda. `rank` is Spearman's correlation of a map's tiles; `same_best_tile` the
+    share of maps whose best tile stays the best. `tolerance` is what `relevance.largest` was
+    allowed to be.
+    """
+
+    pictures: PositiveInt
+    pictures_of: str
+    tiles: PositiveInt
+    prompts: PositiveInt
+    prompts_of: str
+    tile_cosine: Spread
+    text_cosine: Spread
+    rank: Spread
+    same_best_tile: _Unit
+    relevance: Shift
+    tolerance: PositiveFloat
+
+
 class Manifest(_Strict):
     """Everything needed to use a bundle without asking its maker.
 
     `mean` and `std` are of pixels scaled to 0..1, in the order red, green, blue. `notice` is shown
     wherever the bundle's output is shown; empty if there is nothing to say. `multiply_adds` is what
-    the image graph takes per tile, in matrix products and convolutions. `training` and
-    `accuracy` are free-form records for people.
+    the image graph takes per tile, in matrix products and convolutions. `agreement` is there unless
+    the precision is `fp32`. `training` and `accuracy` are free-form records for people.
     """
 
     format: Literal[2] = FORMAT
@@ -152,7 +202,7 @@ class Manifest(_Strict):
     end_token_id: NonNegativeInt
     recommended: Recommended
     dense: Dense | None = None
-    precision: Literal["fp32"] = "fp32"
+    precision: Precision = "fp32"
     opset: PositiveInt
     multiply_adds: PositiveInt | None = None
     licence: str
@@ -160,6 +210,7 @@ class Manifest(_Strict):
     notice: str = ""
     files: dict[BundleFile, FileFacts]
     parity: Parity
+    agreement: Agreement | None = None
     training: dict[str, JsonValue] | None = None
     accuracy: dict[str, JsonValue] | None = None
 
@@ -170,6 +221,15 @@ class Manifest(_Strict):
             raise ValueError(f"files lacks {', '.join(missing)}")
         if ("dense.onnx" in self.files) != (self.dense is not None):
             raise ValueError("a dense.onnx in files and the facts in dense belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _judged(self) -> Manifest:
+        if (self.precision == "fp32") != (self.agreement is None):
+            raise ValueError(
+                f"precision {self.precision} with"
+                f"{'out' if self.agreement is None else ''} an agreement report"
+            )
         return self
 
     def to_json(self) -> str:

@@ -153,7 +153,7 @@ class TextTower(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """int64 (N, C) -> embeddings (N, D), not yet of unit length."""
-        real = (tokens != self.pad).float()
+        real = (tokens != self.pad).to(self.places.dtype)
         bias = (real - 1)[:, None, None, :] * 1e4
         x = self.words(tokens) + self.places[: tokens.shape[1]]
         for layer in self.layers:

@@ -206,6 +206,13 @@ def test_a_graph_off_parity_is_refused(error: float, cosine: float) -> None:
         parity.require(report, "image.onnx")
 
 
+def test_a_graph_of_reduced_precision_may_err_but_not_compute_something_else() -> None:
+    parity.require_reduced(TowerParity(max_abs_error=0.2, min_cosine=0.9, samples=6), "image.onnx")
+    report = TowerParity(max_abs_error=0.0, min_cosine=0.899, samples=6)
+    with pytest.raises(ExportError, match=r"image\.onnx differs.*0\.8990.*another precision"):
+        parity.require_reduced(report, "image.onnx")
+
+
 def test_parity_sees_a_difference(towers: Towers) -> None:
     """A session that answers with another tower's embeddings is found out."""
 
