@@ -48,7 +48,8 @@ class TileTower(nn.Module):
 
     def forward(self, tiles: Tensor) -> Tensor:
         """uint8 (N, H, W, 3) -> the tower's embeddings."""
-        planes = tiles.permute(0, 3, 1, 2).float()
+        # A cast first: TensorRT does nothing else with 8-bit input.
+        planes = tiles.float().permute(0, 3, 1, 2)
         return self.tower(planes * self.scale + self.offset)
 
 
@@ -116,6 +117,7 @@ def export_graph(
     # torch names inner values after its operators, one of which is called `embedding` too.
     _rename(model.graph, output_name, f"{output_name}.inner")
     _rename(model.graph, _PROVISIONAL_OUTPUT, output_name)
+    _cast_first(model.graph)
     return finished(model)
 
 
@@ -159,6 +161,25 @@ def _refuse_foreign_operators(model: onnx.ModelProto, input_name: str) -> None:
             f"the non-standard operators {sorted(foreign)}",
             remedy=f"change the tower so that it exports to standard operators of opset {OPSET}",
         )
+
+
+def _cast_first(graph: onnx.GraphProto) -> None:
+    """Have shapes read behind the cast of 8-bit input, which TensorRT takes through a cast only."""
+    given = graph.input[0]
+    if given.type.tensor_type.elem_type != onnx.TensorProto.UINT8:
+        return
+    takers = [node for node in graph.node if given.name in node.input]
+    cast = next(node for node in takers if node.op_type == "Cast")
+    for node in takers:
+        if node.op_type == "Shape":
+            node.input[0] = cast.output[0]
+        elif node is not cast:
+            raise ExportError(
+                f"{node.op_type} takes the 8-bit input {given.name} as it is",
+                remedy="cast tiles to float before anything else is done with them",
+            )
+    graph.node.remove(cast)
+    graph.node.insert(0, cast)
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from support.tiny_bundle import EMBEDDING_SIZE, MEAN, STD, make_tokenizer
@@ -244,3 +245,15 @@ def test_random_tokens_are_rows_as_a_tokenizer_makes_them(towers: Towers) -> Non
         assert row[0] == start
         assert (row[place:] == end).all()
         assert not np.isin(row[1:place], [start, end]).any()
+
+
+def test_8_bit_input_is_cast_before_anything_else(tmp_path: Path, towers: Towers) -> None:
+    class Batched(Image):
+        def forward(self, pixels: Tensor) -> Tensor:
+            # Asks for the number of rows, as a ViT does for its class token.
+            return super().forward(pixels) + torch.ones(1, EMBEDDING_SIZE).expand(pixels.shape[0], -1)
+
+    export_bundle(replace(towers, image=Batched().eval()), tmp_path / "b")
+    graph = onnx.load(tmp_path / "b" / "image.onnx").graph
+    assert {node.op_type for node in graph.node if "tiles" in node.input} == {"Cast"}
+    assert graph.node[0].op_type == "Cast"

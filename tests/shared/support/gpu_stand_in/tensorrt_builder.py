@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+import onnx
 import onnxruntime
 
 from support.gpu_stand_in.machine import Machine
@@ -35,7 +36,17 @@ class Graph:
 
     @staticmethod
     def parsed(content: bytes) -> Graph:
-        """Read by ONNX Runtime, which raises what it likes."""
+        """Read by ONNX Runtime, which raises what it likes.
+
+        TensorRT's documentation: network inputs of 8 bits without sign have to be cast before any
+        other layer takes them.
+        """
+        graph = onnx.load_model_from_string(content).graph
+        for given in graph.input:
+            if given.type.tensor_type.elem_type == onnx.TensorProto.UINT8:
+                takers = {node.op_type for node in graph.node if given.name in node.input}
+                if takers != {"Cast"}:
+                    raise ValueError(f"the UINT8 input {given.name} is taken by {sorted(takers)}")
         session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         ends = [_end(tensor) for tensor in (*session.get_inputs(), *session.get_outputs())]
         return Graph(content, *ends)
