@@ -8,7 +8,7 @@ PIP    := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 SHELL  := /bin/bash
 
 .PHONY: help setup demo test test-export cheng2020 test-cheng2020 lint format bench bench-kernels \
-	bench-frames bench-codecs bench-photos sanitize soak fuzz clean
+	bench-frames bench-codecs bench-encoders bench-photos sanitize soak fuzz clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,11 @@ bench-frames: setup   ## whole frames
 bench-codecs: $(VENV)/.dev  ## every codec: time, bytes, fidelity; growth over 2,000 frames
 	$(BIN)/python -m edge_daemon.bench.codecs
 	$(BIN)/python -m edge_daemon.bench.growth
+
+ENCODERS := build/encoders
+bench-encoders: $(VENV)/.export  ## image encoders of published size: every precision and backend
+	$(BIN)/python -m export.untrained_bundles $(ENCODERS)
+	$(BIN)/python -m edge_daemon.bench.encoders nano-icons $(ENCODERS)/* --output $(ENCODERS).json
 
 # Photographs with boxes are not in the repository: edge_daemon/bench/photos.py says what PHOTOS needs.
 bench-photos: setup  ## allocations and budgets on photographs of your own: make bench-photos PHOTOS=folder

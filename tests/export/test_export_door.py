@@ -251,7 +251,9 @@ def test_8_bit_input_is_cast_before_anything_else(tmp_path: Path, towers: Towers
     class Batched(Image):
         def forward(self, pixels: Tensor) -> Tensor:
             # Asks for the number of rows, as a ViT does for its class token.
-            return super().forward(pixels) + torch.ones(1, EMBEDDING_SIZE).expand(pixels.shape[0], -1)
+            return super().forward(pixels) + torch.ones(1, EMBEDDING_SIZE).expand(
+                pixels.shape[0], -1
+            )
 
     export_bundle(replace(towers, image=Batched().eval()), tmp_path / "b")
     graph = onnx.load(tmp_path / "b" / "image.onnx").graph
