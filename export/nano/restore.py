@@ -42,13 +42,19 @@ def restore_nano(directory: Path) -> Towers:
     """Read a bundle for the export door; its towers are compared with its graphs.
 
     Raises:
-        ExportError: The bundle is damaged, or it is no nano-icons bundle.
+        ExportError: The bundle is damaged, of reduced precision, or no nano-icons bundle.
     """
     try:
         bundle = load_bundle(directory.absolute(), threads=torch.get_num_threads())
     except BundleError as error:
         raise ExportError(error.problem, file=error.file, remedy=error.remedy) from error
     manifest = bundle.manifest
+    if manifest.precision != "fp32":
+        raise ExportError(
+            f"its weights are {manifest.precision}, and rounding cannot be undone",
+            file=directory,
+            remedy="name the float32 bundle that it was made from, such as models/nano-icons",
+        )
     image_file, text_file = directory / "image.onnx", directory / "text.onnx"
     image = _restored(_image_tower, image_file)
     text = _restored(lambda graph: _text_tower(graph, manifest.pad_token_id), text_file)

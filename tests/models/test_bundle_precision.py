@@ -8,22 +8,7 @@ import pytest
 
 from models import BundleError
 from models.manifest import read_manifest
-from support.tiny_bundle import edit_manifest, make_tiny_bundle
-
-SPREAD = {"mean": 0.9999, "least": 0.999}
-AGREEMENT: dict[str, Any] = {
-    "pictures": 12,
-    "pictures_of": "yard",
-    "tiles": 480,
-    "prompts": 8,
-    "prompts_of": "built-in prompts for photographs",
-    "tile_cosine": SPREAD,
-    "text_cosine": SPREAD,
-    "rank": {"mean": 0.99, "least": -0.2},
-    "same_best_tile": 0.95,
-    "relevance": {"mean": 0.01, "largest": 0.2, "picture": "a.jpg", "prompt": "red car"},
-    "tolerance": 0.5,
-}
+from support.tiny_bundle import AGREEMENT, edit_manifest, make_tiny_bundle
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from export.towers import Towers  # noqa: E402
 from models import Bundle, load_bundle  # noqa: E402
 from models.manifest import read_manifest  # noqa: E402
 from support.nano_checkpoint import make_nano_checkpoint  # noqa: E402
-from support.tiny_bundle import edit_manifest, make_tiny_bundle, replace_file  # noqa: E402
+from support.tiny_bundle import AGREEMENT, edit_manifest, make_tiny_bundle, replace_file  # noqa: E402
 
 pytestmark = pytest.mark.export
 
@@ -106,3 +106,11 @@ def test_weights_that_give_other_embeddings_than_the_graph_are_refused(
     replace_file(tmp_path / "other", "image.onnx", model.SerializeToString())
     with pytest.raises(ExportError, match=r"image\.onnx: .* give other embeddings"):
         load_towers(tmp_path / "other")
+
+
+def test_a_bundle_of_reduced_precision_is_refused(shipped: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "int8"
+    shutil.copytree(shipped, directory)
+    edit_manifest(directory, precision="int8", agreement=AGREEMENT)
+    with pytest.raises(ExportError, match=r"int8: its weights are int8, .*float32 bundle"):
+        load_towers(directory)

@@ -61,6 +61,22 @@ _CHROMA, _LUMA, _CONSTANT, _OTHER = slice(0, 3), 3, 4, slice(5, 8)
 _CONSTANT_WEIGHT = 0.1
 _OTHER_WEIGHT = 0.02
 
+_SPREAD = {"mean": 0.9999, "least": 0.999}
+AGREEMENT: dict[str, Any] = {
+    "pictures": 12,
+    "pictures_of": "yard",
+    "tiles": 480,
+    "prompts": 8,
+    "prompts_of": "built-in prompts for photographs",
+    "tile_cosine": _SPREAD,
+    "text_cosine": _SPREAD,
+    "rank": {"mean": 0.99, "least": -0.2},
+    "same_best_tile": 0.95,
+    "relevance": {"mean": 0.01, "largest": 0.2, "picture": "a.jpg", "prompt": "red car"},
+    "tolerance": 0.5,
+}
+"""What a bundle of reduced precision has in its manifest; for `edit_manifest`."""
+
 
 def make_tiny_bundle(
     directory: Path,
