@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _make_missing(name: str, directory: Path) -> None:
-    precisions: list[Reduced | None] = [None, *get_args(Reduced)]
+    precisions: tuple[Reduced | None, ...] = (None, *get_args(Reduced))
     places = {precision: directory / f"{name}-{precision or 'fp32'}" for precision in precisions}
     missing = {precision: place for precision, place in places.items() if not place.exists()}
     if not missing:
