@@ -59,9 +59,9 @@ def missing() -> str:
         version = _tensorrt().__version__
     except ImportError as error:
         return (
-            f"the Python package tensorrt cannot be imported ({error}); on Jetson it comes with "
-            "`apt install python3-libnvinfer`, for a virtual environment made with "
-            "--system-site-packages; elsewhere, pip install tensorrt"
+            f"the Python package tensorrt cannot be imported ({error}); on Jetson, `apt install "
+            "python3-libnvinfer` and make the environment anew, which links it there; elsewhere, "
+            "pip install tensorrt"
         )
     except Exception as error:  # whatever a broken installation raises, it is the answer
         return f"importing tensorrt raised {error!r}; reinstall it"
