@@ -22,12 +22,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from edge_daemon.bench.encoder_run import BATCHES, FRAME_SIZE, FRAME_TILES, Run
+from edge_daemon.bench.encoder_run import FRAME_SIZE, FRAME_TILES, Run
 from models import BundleError, Manifest
 from models.backends import BACKENDS
 from models.loading import find_bundle
 from models.manifest import read_manifest
 
+SHOWN = (1, 2, 8, 24, 40)
+"""Tiles per run in the table; the JSON has more."""
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -44,7 +46,9 @@ class Row:
     @property
     def name(self) -> str:
         """For people."""
-        return f"{Path(self.bundle).name} {self.precision} {self.backend}"
+        bundle = Path(self.bundle).name
+        precision = "" if bundle.endswith(self.precision) else f" {self.precision}"
+        return f"{bundle}{precision} {self.backend}"
 
     @property
     def gops(self) -> float | None:
@@ -109,12 +113,13 @@ def _speed(rows: list[Row], threads: int, rounds: int) -> Table:
         title=f"Milliseconds per tile by tiles per run; {threads} threads, medians of {rounds}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("encoder", no_wrap=True)
-    for batch in BATCHES:
-        table.add_column(str(batch), justify="right")
+    for batch in SHOWN:
+        table.add_column(str(batch), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row.name, *(f"{row.run.tile_ms[batch]:.2f}" for batch in BATCHES))
+        table.add_row(row.name, *(f"{row.run.tile_ms[batch]:.1f}" for batch in SHOWN))
     return table
 
 
@@ -126,17 +131,18 @@ def _cost(rows: list[Row]) -> Table:
         "matrix product's rate; start: s; loaded, peak: MB of resident memory",
         title_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("encoder", no_wrap=True)
     for heading in ("frame", "canvas", "rate", "share", "start", "loaded", "peak"):
-        table.add_column(heading, justify="right", min_width=len(heading))
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         run = row.run
         table.add_row(
             row.name,
-            f"{run.frame_ms:.1f}",
+            f"{run.frame_ms:.0f}",
             f"{run.canvas_ms / run.frame_ms:.1%}",
-            "" if row.gops is None else f"{row.gops:.1f}",
+            "" if row.gops is None else f"{row.gops:.0f}",
             "" if row.share is None else f"{row.share:.2f}",
             f"{run.startup_s:.2f}",
             f"{run.loaded_mb:.0f}",
