@@ -30,6 +30,8 @@ from models.manifest import read_manifest
 
 SHOWN = (1, 2, 8, 24, 40)
 """Tiles per run in the table; the JSON has more."""
+_LEAST_WIDTH = 100
+"""Characters that the tables take; where there is no terminal, rich would take 80."""
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -73,6 +75,7 @@ def main(
 ) -> None:
     """Time image encoders: milliseconds per tile and frame, rate against a matrix product."""
     console = Console()
+    console.width = max(console.width, _LEAST_WIDTH)
     problems = {name: backend.problem() for name, backend in BACKENDS.items()}
     present = [name for name, problem in problems.items() if not problem]
     for name, problem in problems.items():
