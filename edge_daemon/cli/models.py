@@ -57,7 +57,8 @@ def list_(
         return
     title = Text(f"the store is {store_directory()}")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in ("name", "architecture", "precision", "MB", "state"):
+    table.add_column("name", no_wrap=True)  # to be copied from here
+    for heading in ("architecture", "precision", "MB", "state"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "MB" else "left")
     for row in rows:
         size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f}"
