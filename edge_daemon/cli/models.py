@@ -58,12 +58,13 @@ def list_(
     title = Text(f"the store is {store_directory()}")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("name", no_wrap=True)  # to be copied from here
-    for heading in ("architecture", "precision", "MB", "state"):
+    for heading in ("architecture", "MB", "state"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "MB" else "left")
     for row in rows:
         size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f}"
         state = row["state"] if row["problem"] is None else f"damaged: {row['problem']}"
-        fields = (row["name"], row["architecture"], row["precision"] or "", size, state)
+        state = state if row["precision"] is None else f"{row['precision']}, {state}"
+        fields = (row["name"], row["architecture"], size, state)
         table.add_row(*map(Text, fields))
     console.print(table)
 
