@@ -157,6 +157,12 @@ class LatentsError(DecodeError):
     code = "latents_differ"
 
 
+class EscalateError(EdgeError):
+    """The text's score is too low for the cloud: it wants the picture instead."""
+
+    code = "escalate"
+
+
 class OverBudgetError(EdgeError):
     """Within the operator's bounds the frame does not fit the bytes that it may take."""
 

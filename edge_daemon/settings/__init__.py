@@ -30,18 +30,29 @@ from edge_daemon.settings.prefilter import (
     ScorerName,
     SkipRule,
 )
+from edge_daemon.settings.semantic import (
+    ChatSettings,
+    CloudSemanticSettings,
+    EndpointSettings,
+    ImagesSettings,
+    SemanticSettings,
+)
 from edge_daemon.settings.service import FrontSettings, LimitSettings, StageSettings, check_bind
 from edge_daemon.settings.strict import Strict
 
 __all__ = [
     "Allocation",
     "CameraSettings",
+    "ChatSettings",
     "Cheng2020Settings",
+    "CloudSemanticSettings",
     "CloudSettings",
     "DirectorySettings",
     "EncoderBackend",
     "EncoderSettings",
+    "EndpointSettings",
     "FrontSettings",
+    "ImagesSettings",
     "LimitSettings",
     "LogSettings",
     "MetricsSettings",
@@ -51,6 +62,7 @@ __all__ = [
     "RateSettings",
     "Region",
     "ScorerName",
+    "SemanticSettings",
     "Settings",
     "SkipRule",
     "SpoolSettings",
@@ -80,6 +92,7 @@ class Settings(Strict):
     prompt: PromptSettings = PromptSettings()
     prefilter: PrefilterSettings = PrefilterSettings()
     rate: RateSettings = RateSettings()
+    semantic: SemanticSettings = SemanticSettings()
     cheng2020: Cheng2020Settings = Cheng2020Settings()
     limits: LimitSettings = LimitSettings()
     front: FrontSettings = FrontSettings()

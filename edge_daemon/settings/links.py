@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from edge_daemon.settings.semantic import ChatSettings, CloudSemanticSettings
 from edge_daemon.settings.strict import Strict
 
 Transport = Literal["zeromq", "nats", "directory"]
@@ -164,6 +165,10 @@ class CloudSettings(Strict):
         description="with the transport 'directory': where carried envelopes arrive",
     )
     nats: NatsSettings = NatsSettings()
+    semantic: CloudSemanticSettings = CloudSemanticSettings()
+    vlm: ChatSettings | None = Field(
+        default=None, description="a vision-language model that is asked each prompt; none: nobody"
+    )
     threads: int = Field(default=2, ge=1, le=64, description="threads that decode and write")
     remembered_frames: int = Field(
         default=200_000,

@@ -33,6 +33,7 @@ from edge_daemon.wire.headers import (
     ClientId,
     Count,
     Milliseconds,
+    SemanticFacts,
     SentMode,
     Sequence,
     Sha256,
@@ -72,6 +73,7 @@ class EnvelopeHeader(BaseModel):
         description="equal for equal frames: two encodings of one frame are duplicates",
     )
     relevance: dict[str, Any] | None = Field(description="the prefilter's summary")
+    semantic: SemanticFacts | None = Field(default=None, description="in mode 'semantic'")
     timings_ms: dict[str, Milliseconds]
     bitstream_bytes: Count
     bitstream_sha256: Sha256
@@ -125,7 +127,10 @@ def seal(bitstream: bytes, **facts: Any) -> Envelope:
 
 def pack_envelope(envelope: Envelope) -> bytes:
     """The bytes of an `.edge` file, and of an uplink message's payload."""
-    return seal_header(dump_object(envelope.header.model_dump(mode="python"))) + envelope.bitstream
+    facts = envelope.header.model_dump(mode="python")
+    if facts["semantic"] is None:
+        del facts["semantic"]  # nearly all envelopes: their bytes count
+    return seal_header(dump_object(facts)) + envelope.bitstream
 
 
 def seal_header(header: bytes) -> bytes:

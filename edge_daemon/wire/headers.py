@@ -28,6 +28,9 @@ MAX_SEQUENCE = 2**53 - 1
 MAX_PROMPTS = 16
 """Most prompts that one frame may carry."""
 
+MAX_CAPTION = 4096
+"""Longest caption that one frame may carry, in characters."""
+
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}$")]
 """Names a client. Safe as a file name as it stands: no separator, no leading dot."""
 
@@ -39,12 +42,13 @@ Credit = Annotated[
 ]
 Side = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Milliseconds = Annotated[float, Field(ge=0.0)]
+Cosine = Annotated[float, Field(ge=-1.0, le=1.0)]
 
 Key = tuple[str, int]
 """(client, sequence): the name of a frame, everywhere."""
 
 AckLevel = Literal["accepted", "spooled", "delivered"]
-Mode = Literal["prefilter", "plain"]
+Mode = Literal["prefilter", "plain", "semantic"]
 """What a camera asks for."""
 
 SentMode = Literal["prefilter", "plain", "semantic"]
@@ -79,6 +83,23 @@ class CreditReply(Reply):
         return {name: value for name, value in fields.items() if (name, value) != ("credit", None)}
 
 
+class SemanticFacts(BaseModel):
+    """How a text was found, and how near it comes to the picture."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
+
+    critic: str = Field(max_length=200, description="the bundle that scored it")
+    notice: str = Field(default="", max_length=1000, description="the bundle's caveat")
+    refiner: str = Field(max_length=64)
+    generator: str | None = Field(default=None, max_length=64, description="none: nothing drawn")
+    text_score: Cosine = Field(description="cosine of text and picture")
+    image_score: Cosine | None = Field(
+        default=None,
+        description="CLIPSim of the best drawing and the picture; none: none drawn",
+    )
+    pixels_kept: bool = Field(default=False, description="the picture may be had instead")
+
+
 class RawPixels(BaseModel):
     """How to read a payload of raw pixels: C order, little-endian.
 
@@ -102,6 +123,9 @@ class FrameHeader(Request):
     raw: RawPixels | None = Field(default=None, description="none: the payload is an image file")
     codec: dict[str, Any] | None = Field(default=None, description="none: the daemon's default")
     mode: Mode = "prefilter"
+    caption: str | None = Field(
+        default=None, max_length=MAX_CAPTION, description="of the picture, for mode 'semantic'"
+    )
     allocation: Allocation | None = Field(default=None, description="none: the daemon's default")
     budget_bytes: int | None = Field(
         default=None, ge=1, le=2**31, description="most bytes of the envelope; none: the daemon's"
@@ -136,6 +160,13 @@ class EnvelopeNotice(Request):
     kind: Literal["envelope"] = "envelope"
     client: ClientId
     sequence: Sequence
+    insist: bool = Field(default=False, description="there are no pixels: take the text as it is")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_the_usual(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Clouds that never ask for pixels refuse a field that they do not know.
+        fields: dict[str, Any] = whole(self)
+        return {name: value for name, value in fields.items() if (name, value) != ("insist", False)}
 
 
 class PongHeader(CreditReply):
@@ -166,6 +197,7 @@ class ResultHeader(Reply):
     bitstream_sha256: Sha256
     envelope_bytes: Count = Field(description="bytes that cross the uplink as payload")
     report: dict[str, Any] | None = Field(description="the prefilter's; none if it did nothing")
+    semantic: SemanticFacts | None = Field(default=None, description="in mode 'semantic'")
     timings_ms: dict[str, Milliseconds] = Field(description="per stage")
 
 

@@ -26,11 +26,13 @@ def test_it_differs_from_the_defaults_in_where_things_lie_and_nothing_else() -> 
     changes = compare(Settings(), load_settings(SHIPPED))
     assert changes.live == ()
     assert changes.restart == (
+        "semantic.drawings",
         "cheng2020.python",
         "spool.directory",
         "uplink.directory.path",
         "cloud.directory",
         "cloud.inbox",
+        "cloud.semantic.drawings",
         "metrics.bind",
     )
 
@@ -53,7 +55,7 @@ def strings_in(value: object) -> Iterator[str]:
 def test_no_path_depends_on_the_working_directory() -> None:
     values = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
     relative = [text for text in strings_in(values) if "/" in text and text[0] != "/"]
-    assert [text for text in relative if not re.match(r"(tcp|ipc|nats)://", text)] == []
+    assert [text for text in relative if not re.match(r"(tcp|ipc|nats|http)://", text)] == []
     for table, key in (("uplink.directory", "path"), ("cloud", "directory"), ("cloud", "inbox")):
         inner = values
         for name in table.split("."):

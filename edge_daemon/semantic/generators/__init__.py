@@ -1,0 +1,1 @@
+"""What draws pictures of texts: a paid or local endpoint, or a directory of drawn ones."""

@@ -1,0 +1,1 @@
+"""What proposes texts: `phrases` without a language model, `openai` with one."""
