@@ -150,7 +150,7 @@ class _Climb:
         if candidates:
             chosen = max(range(len(candidates)), key=lambda i: candidates[i].score)
             candidates[chosen] = self._judged(candidates[chosen], number)
-        best = self._best.score if self._best is not None else 0.0
+        best = None if self._best is None else self._best.score
         seconds, cost = self._clock() - begun, self._spent - before
         self._rounds.append(
             Round(number, tuple(candidates), chosen, best, cost, seconds, tuple(self._notes))
@@ -160,7 +160,9 @@ class _Climb:
         """The best of all rounds."""
         if self._best is None:
             # Nobody proposed anything: what was asked, and what the client said, are still known.
+            self._notes = []
             text = led(self._clean(self._brief.caption), self._brief.asked, self._brief.max_bytes)
+            self._tell_last(*self._notes)
             score = self._critic.text_image(text, self._brief.sight).score
             self._best, self._best_text_score = Best(text, score, drawn=False), score
         trace = Trace(
@@ -261,7 +263,7 @@ class _Climb:
         cost = self._limits.cost
         return None if cost is None else max(0.0, cost - self._spent)
 
-    def _tell_last(self, note: Note) -> None:
+    def _tell_last(self, *notes: Note) -> None:
         if self._rounds:
             last = self._rounds[-1]
-            self._rounds[-1] = replace(last, notes=(*last.notes, note))
+            self._rounds[-1] = replace(last, notes=(*last.notes, *notes))

@@ -48,7 +48,7 @@ class Round:
         number: From 1.
         candidates: In the order in which they were proposed.
         chosen: Index of the candidate with the highest score; `None` if there was none.
-        best: The best score of the whole search after this round.
+        best: The best score of the whole search after this round; `None` if there is none yet.
         cost: Of the round, in the unit of the prices in the settings.
         seconds: That it took.
         notes: Troubles that were survived.
@@ -57,7 +57,7 @@ class Round:
     number: int
     candidates: tuple[Candidate, ...]
     chosen: int | None
-    best: float
+    best: float | None
     cost: float
     seconds: float
     notes: tuple[Note, ...]
@@ -109,7 +109,7 @@ class Trace:
 def _round(one: Round) -> dict[str, Any]:
     return {
         "number": one.number,
-        "best": round(one.best, 6),
+        "best": None if one.best is None else round(one.best, 6),
         "chosen": one.chosen,
         "cost": round(one.cost, 6),
         "seconds": round(one.seconds, 3),
