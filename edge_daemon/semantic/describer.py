@@ -39,6 +39,7 @@ class Describer:
         SettingsError: The vocabulary cannot be read, or a key is missing.
 
     Attributes:
+        generator: What draws texts; `None` if nothing does.
         local: Whether a search takes milliseconds, asking nobody.
     """
 
@@ -50,10 +51,10 @@ class Describer:
         vocabulary = None if settings.vocabulary is None else Path(settings.vocabulary)
         self._phrases = PhraseRefiner(self._critic, load_vocabulary(vocabulary))
         self._refiner = make_refiner(settings, self._phrases)
-        self._generator = generator or make_generator(
+        self.generator = generator or make_generator(
             settings.generator, settings.drawing, settings.drawings
         )
-        self.local = self._refiner.local and self._generator is None
+        self.local = self._refiner.local and self.generator is None
 
     def describe(
         self,
@@ -96,5 +97,5 @@ class Describer:
             settings.seed,
         )
         refiner = self._phrases if at_once else self._refiner
-        generator = None if at_once else self._generator
+        generator = None if at_once else self.generator
         return refine(brief, self._critic, refiner, generator, limits, side=side)
