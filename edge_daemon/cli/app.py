@@ -10,11 +10,13 @@ import typer
 from rich.markup import escape
 
 from edge_daemon.cli import backends, codecs, demo, pictures, services
+from edge_daemon.cli.describe import describe
 from edge_daemon.cli.engines import engines
 from edge_daemon.cli.keys import keys
 from edge_daemon.cli.models import models
 from edge_daemon.cli.selftest import selftest
 from edge_daemon.cli.status import status
+from edge_daemon.cli.study import study
 from edge_daemon.cli.terminal import errors
 from edge_daemon.cli.top import top
 from edge_daemon.errors import EdgeError
@@ -35,7 +37,7 @@ Prompt-guided image compression at the edge.
 A picture and a question go in; out comes a smaller picture in which **what the question asks
 about is untouched** and the rest is cheap to code. Any codec, any model, no retraining.
 
-**One picture, no daemon:** `filter`, `decode`, `explain`.
+**One picture, no daemon:** `filter`, `decode`, `explain`; as a text: `describe`.
 
 **The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`, `top`,
 `check-config`; who may talk: `keys`.
@@ -43,7 +45,7 @@ about is untouched** and the rest is cheap to code. Any codec, any model, no ret
 **What works here:** `codecs`, `backends`, `selftest`; which models there are, and getting
 more: `models`; for NVIDIA's GPUs: `engines`.
 
-**Everything at once on this machine:** `demo`.
+**Everything at once on this machine:** `demo`; experiments on your own pictures: `study`.
 
 Exit codes: 0 done, 1 something failed and the message says what to do, 2 wrong usage,
 130 interrupted.
@@ -52,6 +54,7 @@ Exit codes: 0 done, 1 something failed and the message says what to do, 2 wrong 
 app.command("filter")(pictures.filter_picture)
 app.command("decode")(pictures.decode_file)
 app.command("explain")(pictures.explain)
+app.command("describe")(describe)
 app.command("serve")(services.serve)
 app.command("cloud")(services.cloud)
 app.command("send")(services.send)
@@ -65,6 +68,7 @@ app.command("selftest")(selftest)
 app.add_typer(engines, name="engines")
 app.command("check-config")(services.check_config)
 app.command("demo")(demo.demo)
+app.add_typer(study, name="study")
 
 
 def _show_version(wanted: bool) -> None:

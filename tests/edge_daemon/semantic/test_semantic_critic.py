@@ -67,7 +67,7 @@ def test_a_long_text_is_read_to_its_end(critic: Critic, bundle: Bundle) -> None:
 
 def test_a_wide_picture_is_seen_to_its_ends(bundle: Bundle) -> None:
     wide = plain(128, 128, 128, size=(60, 240))
-    marked = wide.copy()
+    marked = plain(128, 128, 128, size=(60, 240))
     marked[:, :60] = (220, 10, 10)
     cover, centre = Critic(bundle), Critic(bundle, "centre")
     assert cover.image_image(cover.look(wide), cover.look(marked)) < 0.99

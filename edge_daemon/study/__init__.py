@@ -1,0 +1,1 @@
+"""Experiments: what the bytes buy."""

@@ -1,0 +1,153 @@
+"""The study's HTML page: means, charts, and pictures with the texts that stand for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from edge_daemon.study.semantic.table import Mean, Point
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture with what each method makes of it.
+
+    Attributes:
+        group: Of the case.
+        name: Of the case.
+        question: What it was asked; may be empty.
+        source: File of the picture, relative to the page.
+        points: One per method.
+        pictures: Method to the file of what it can show, relative to the page.
+    """
+
+    group: str
+    name: str
+    question: str
+    source: str
+    points: tuple[Point, ...]
+    pictures: Mapping[str, str]
+
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8882 }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
+padding: 0 1.5rem }
+h1 { margin-bottom: .2rem } h2, h3 { border-top: 1px solid var(--line); padding-top: 1rem }
+.lead, .notice, li { max-width: 60rem } .notice { background: var(--soft);
+border-left: 4px solid #c80; padding: .6rem 1rem }
+.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .8rem }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem }
+figure { margin: 0 } img { width: 100%; display: block; border-radius: 4px }
+.charts img { background: #fff }
+figcaption { font-size: .85rem; padding-top: .2rem }
+table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
+th, td { padding: .25rem .9rem; border-bottom: 1px solid var(--line); text-align: right;
+vertical-align: top } th:first-child, td:first-child, td.text { text-align: left }
+td.text { max-width: 40rem } pre { background: var(--soft); padding: 1rem; overflow-x: auto }
+"""
+
+
+def write_page(
+    means: Sequence[Mean],
+    examples: Sequence[Example],
+    charts: Mapping[str, str],
+    facts: Mapping[str, object],
+    notice: str,
+    left_out: Sequence[str],
+    file: Path,
+) -> None:
+    """Write the page.
+
+    Args:
+        means: Per group and method.
+        examples: In the order to show them.
+        charts: Caption to file, relative to the page.
+        facts: What it takes to repeat the study.
+        notice: The bundle's caveat; may be empty.
+        left_out: What was not measured, and why.
+        file: Where to.
+    """
+    bundle = escape(str(facts["bundle"]))
+    caveat = (
+        f'<p class="notice">All scores are by <b>{bundle}</b>: {escape(notice)}. On anything else '
+        "they say how the machinery behaves, and nothing about meaning.</p>"
+        if notice
+        else f'<p class="lead">All scores are by <b>{bundle}</b>.</p>'
+    )
+    omitted = "".join(f"<li>{escape(one)}</li>" for one in left_out)
+    missing = f"<p>Not measured:</p><ul>{omitted}</ul>" if omitted else ""
+    drawn = "".join(_figure(caption, chart) for caption, chart in charts.items())
+    shown = "\n".join(_example(example) for example in examples)
+    file.write_text(
+        f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>edge_daemon: meaning in a few hundred bytes</title><style>{_STYLE}</style></head><body>
+<h1>Meaning in a few hundred bytes</h1>
+<p class="lead">Each picture was sent as a tiny picture, as a text, and as a text with side
+information. CLIPSim is the cosine of the source's embedding and that of what the cloud can show; a
+text that nobody draws has none, only its own cosine with the source, which is on another scale.
+Bytes are those of the bitstream; bpp is bits per source pixel.</p>
+{caveat}
+{missing}
+<h2>Means</h2>{_means(means)}
+<h2>Charts</h2><div class="charts">{drawn}</div>
+<h2>Pictures</h2>
+{shown}
+<h2>To repeat it</h2><pre>{escape(json.dumps(facts, indent=1))}</pre>
+</body></html>
+""",
+        encoding="utf-8",
+    )
+
+
+def _means(means: Sequence[Mean]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(one.group)}: {escape(one.method)}</td><td>{one.pictures}</td>"
+        f"<td>{one.bytes:,.0f}</td><td>{one.bpp:.4f}</td>"
+        f"<td>{_cosine(one.clipsim)}</td><td>{_cosine(one.text_cosine)}</td></tr>"
+        for one in means
+    )
+    return (
+        "<table><tr><th>method</th><th>pictures</th><th>bytes, mean</th><th>bpp, mean</th>"
+        f"<th>CLIPSim, mean</th><th>text-picture cosine, mean</th></tr>{rows}</table>"
+    )
+
+
+def _example(example: Example) -> str:
+    question = f": <q>{escape(example.question)}</q>" if example.question else ""
+    figures = _figure("source", example.source) + "".join(
+        _figure(_caption(point), example.pictures[point.method])
+        for point in example.points
+        if point.method in example.pictures
+    )
+    texts = "".join(
+        f"<tr><td>{escape(point.method)}</td><td>{point.bytes:,}</td>"
+        f"<td>{_cosine(point.text_cosine)}</td>"
+        f'<td class="text">{escape(point.text)}</td></tr>'
+        for point in example.points
+        if point.utf8_bytes is not None
+    )
+    return f"""<h3>{escape(example.group)}, {escape(example.name)}{question}</h3>
+<div class="strip">{figures}</div>
+<table><tr><th>text</th><th>bytes sent</th><th>cosine</th><th>what was sent</th></tr>{texts}</table>
+"""
+
+
+def _caption(point: Point) -> str:
+    return f"{point.method}: {point.bytes:,} bytes, CLIPSim {_cosine(point.clipsim)}"
+
+
+def _figure(caption: str, file: str) -> str:
+    return (
+        f'<figure><a href="{escape(file)}"><img src="{escape(file)}" loading="lazy" '
+        f'alt="{escape(caption)}"></a><figcaption>{escape(caption)}</figcaption></figure>'
+    )
+
+
+def _cosine(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
