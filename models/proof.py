@@ -22,7 +22,7 @@ _SEED: Final = 6
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Likeness:
     """How near one encoder's embeddings are to another's."""
 
     least_cosine: float
@@ -80,9 +80,9 @@ def fixed_tiles(side: int, count: int = PROOF_RUNS[-1]) -> NDArray[np.uint8]:
     return tiles
 
 
-def agreement(
+def likeness(
     proven: EncoderSession, reference: EncoderSession, tiles: NDArray[np.uint8]
-) -> Agreement:
+) -> Likeness:
     """Compare two encoders on some tiles.
 
     Args:
@@ -96,13 +96,13 @@ def agreement(
     return compare(np.concatenate(found), np.concatenate([expected[:count] for count in counts]))
 
 
-def agreement_of_graphs(
+def likeness_of_graphs(
     proven: EncoderSession, reference: EncoderSession, spec: GraphSpec, manifest: Manifest
-) -> Agreement:
+) -> Likeness:
     """Compare two sessions of one image graph on the fixed tiles, whatever the graph takes.
 
     Args:
-        proven: See `agreement`.
+        proven: See `likeness`.
         reference: Likewise.
         spec: Of the graph.
         manifest: Of its bundle.
@@ -111,7 +111,7 @@ def agreement_of_graphs(
         proven, reference = (
             Normalising(session, manifest.mean, manifest.std) for session in (proven, reference)
         )
-    return agreement(proven, reference, fixed_tiles(manifest.tile_size))
+    return likeness(proven, reference, fixed_tiles(manifest.tile_size))
 
 
 def in_batches(session: EncoderSession, rows: NDArray[Any]) -> NDArray[np.float32]:
@@ -120,13 +120,13 @@ def in_batches(session: EncoderSession, rows: NDArray[Any]) -> NDArray[np.float3
     return np.concatenate([session.encode(rows[i : i + session.batch]) for i in starts])
 
 
-def compare(found: NDArray[np.float32], expected: NDArray[np.float32]) -> Agreement:
+def compare(found: NDArray[np.float32], expected: NDArray[np.float32]) -> Likeness:
     """Compare embeddings, (N, D) each, row by row."""
     exact, wanted = found.astype(np.float64), expected.astype(np.float64)
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(wanted, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         cosines = np.sum(exact * wanted, axis=1) / lengths
-    return Agreement(
+    return Likeness(
         least_cosine=float(cosines.min()),
         mean_cosine=float(cosines.mean()),
         max_abs_error=float(np.abs(exact - wanted).max()),

@@ -20,7 +20,7 @@ from models import Manifest
 from models.backends.cpu import CpuSession, usable_cores
 from models.loading import find_bundle, read_image_graph
 from models.manifest import read_manifest
-from models.proof import Agreement
+from models.proof import Likeness
 from models.session import GraphSpec
 from models.tensorrt import calls, driver, problem
 from models.tensorrt.build import BuildRequest, build_in_child
@@ -118,7 +118,7 @@ def _left(elapsed_s: float, share: float, usual_s: float | None) -> str:
     return "" if left is None else f"about {span(left)} left"
 
 
-def _prove(graph: _Graph) -> Agreement:
+def _prove(graph: _Graph) -> Likeness:
     """See that the engine in the store agrees with the CPU; it is put aside if not."""
     cpu = CpuSession(graph.content, graph.spec, threads=usable_cores(), file=graph.file)
     opened = open_proven(graph.store, graph.key, graph.spec, graph.manifest, driver.probe(), cpu)

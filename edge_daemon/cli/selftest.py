@@ -23,7 +23,7 @@ from models.backends import BACKENDS
 from models.backends.choice import CPU, CannotServeError, Proof
 from models.loading import find_bundle, read_image_graph
 from models.manifest import read_manifest
-from models.proof import agreement, fixed_tiles, least_cosine
+from models.proof import fixed_tiles, least_cosine, likeness
 from models.session import EncoderSession
 
 _PICTURE: Final = (24, 40)
@@ -101,7 +101,7 @@ def _encoder(
     if engine["state"] != "serving":
         verdict = "absent" if engine["state"] == "absent" else "bad"
         return _Row("encoder", name, verdict, engine["reason"])
-    found = agreement(session, cpu, tiles)
+    found = likeness(session, cpu, tiles)
     verdict = "good" if found.good(precision) else "bad"
     wanted = "" if verdict == "good" else f"; at least {least_cosine(precision)} is asked for"
     return _Row("encoder", name, verdict, f"{found}{wanted}", _ms(session, tiles))

@@ -116,9 +116,9 @@ class Proof:
         problem = not_unit(found, "fixed tiles")
         if problem:
             raise CannotServeError(problem)
-        agreement = compare(found, self._expected)
-        if not agreement.good(self._graph.precision):
-            raise CannotServeError(f"its embeddings are not those of the CPU: {agreement}")
+        likeness = compare(found, self._expected)
+        if not likeness.good(self._graph.precision):
+            raise CannotServeError(f"its embeddings are not those of the CPU: {likeness}")
 
 
 def choose(asked: str, graph: ImageGraph, resources: Resources) -> Choice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.manifest import Manifest
-from models.proof import Agreement, agreement_of_graphs
+from models.proof import Likeness, likeness_of_graphs
 from models.session import EncoderSession, GraphSpec
 from models.tensorrt.driver import Gpu
 from models.tensorrt.engines import EngineStore
@@ -19,7 +19,7 @@ def open_proven(
     manifest: Manifest,
     gpu: Gpu,
     reference: EncoderSession,
-) -> tuple[TensorRTSession, Agreement] | None:
+) -> tuple[TensorRTSession, Likeness] | None:
     """Load the store's engine for a key and compare it with `reference` on fixed tiles.
 
     Returns:
@@ -34,7 +34,7 @@ def open_proven(
         return None
     try:
         session = TensorRTSession(found[1], spec, gpu)
-        proof = agreement_of_graphs(session, reference, spec, manifest)
+        proof = likeness_of_graphs(session, reference, spec, manifest)
         _require(proof, manifest.precision)
     except BrokenEngineError as error:
         store.quarantine(key, str(error))
@@ -42,6 +42,6 @@ def open_proven(
     return session, proof
 
 
-def _require(proof: Agreement, precision: str) -> None:
+def _require(proof: Likeness, precision: str) -> None:
     if not proof.good(precision):
         raise BrokenEngineError(f"the engine and the CPU disagree: {proof}")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.proof import agreement, compare, fixed_tiles, in_batches
+from models.proof import compare, fixed_tiles, in_batches, likeness
 
 
 class Session:
@@ -33,7 +33,7 @@ class Session:
 
 def test_every_bucket_is_tried() -> None:
     proven, reference = Session(batch=40), Session()
-    found = agreement(proven, reference, fixed_tiles(32))
+    found = likeness(proven, reference, fixed_tiles(32))
     assert found.good("fp32")
     assert proven.runs == [5, 13, 24, 40]
     assert reference.runs == [8] * 5
@@ -42,7 +42,7 @@ def test_every_bucket_is_tried() -> None:
 
 def test_a_small_batch_is_all_that_is_tried() -> None:
     proven = Session(batch=8)
-    assert agreement(proven, Session(), fixed_tiles(32)).rows == 5 + 8
+    assert likeness(proven, Session(), fixed_tiles(32)).rows == 5 + 8
     assert proven.runs == [5, 8]
 
 
@@ -58,7 +58,7 @@ def test_a_small_batch_is_all_that_is_tried() -> None:
     ],
 )
 def test_what_counts_as_agreement(cosine: float, precision: str, good: bool) -> None:
-    found = agreement(Session(float(np.arccos(cosine))), Session(), fixed_tiles(32))
+    found = likeness(Session(float(np.arccos(cosine))), Session(), fixed_tiles(32))
     assert found.good(precision) is good
     assert found.least_cosine == pytest.approx(cosine, abs=1e-6)
 

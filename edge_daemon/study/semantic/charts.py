@@ -111,7 +111,7 @@ def _climb(steps: Sequence[Step]) -> Figure:
                 color=line.get_color(),
                 alpha=0.2,
             )
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xticks(sorted({step.iteration for step in steps}))
     axes.set_xlabel("iteration")
     axes.set_ylabel(f"best {measure} so far")
     axes.legend(fontsize="small")
