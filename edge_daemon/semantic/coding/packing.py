@@ -10,15 +10,16 @@ from edge_daemon.errors import DecodeError
 from edge_daemon.semantic.coding.arithmetic import ArithmeticDecoder, ArithmeticEncoder
 from edge_daemon.semantic.coding.text_model import END, TextModel, primed
 
-MOST_BYTES: Final = 65_536
-"""Longest text that is unpacked, in bytes of UTF-8."""
+MOST_BYTES: Final = 8192
+"""Longest text that is packed, in bytes of UTF-8. A few bytes can stand for as many as that, which
+takes most of a second to unpack; a longer text is no longer small, and goes as it is."""
 
 
 def pack(text: bytes) -> bytes:
     """The bitstream of a text.
 
     Args:
-        text: UTF-8, so that no byte is the end mark.
+        text: UTF-8, so that no byte is the end mark; at most `MOST_BYTES`.
     """
     model, coder = TextModel(primed()), ArithmeticEncoder()
     for byte in (*text, END):
