@@ -27,19 +27,17 @@ VERSION: Final = 1
 END: Final = 0xFF
 """Ends a text, and stands before its first byte; no byte of UTF-8 has this value."""
 
-_PRIMER: Final = Path(__file__).with_name("primer.txt")
+PRIMER: Final = Path(__file__).with_name("primer.txt")
+"""The file of the texts that the model is primed with, one a line."""
+
 _ORDER: Final = 6
 _SCALE: Final = 1 << 24
 _DISCOUNT: Final = 13
 _COUNT: Final = 16
 """One occurrence; a discount is `_DISCOUNT` of these parts."""
 _WEIGHT: Final = 2
-"""A byte of the text itself counts as much as this many of the primer."""
 _MOST_FOLLOWERS: Final = 255
 """Of the bytes that followed a context, the latest that are remembered."""
-
-_Followers = dict[bytes, bytes]
-"""Bytes that followed a context, in order, one per time that counts."""
 
 
 class TextModel:
@@ -47,11 +45,16 @@ class TextModel:
 
     Args:
         primed: What is known beforehand; it is only read, so texts and threads may share it.
+        weight: A byte of the text counts as much as this many of the primer.
+
+    Attributes:
+        learned: Of the contexts that the text had: what has followed them, before it and in it.
     """
 
-    def __init__(self, primed: Mapping[bytes, bytes]) -> None:
+    def __init__(self, primed: Mapping[bytes, bytes], weight: int = _WEIGHT) -> None:
+        self.learned: dict[bytes, bytes] = {}
         self._primed = primed
-        self._learned: _Followers = {}
+        self._weight = weight
         self._history = bytes([END])
 
     def sizes(self) -> NDArray[np.int64]:
@@ -73,41 +76,28 @@ class TextModel:
         return shares + 1
 
     def learn(self, byte: int) -> None:
-        """Go on behind `byte`."""
+        """Go on behind `byte`; behind `END`, with another text."""
         for context in reversed(_contexts(self._history)):
             followers = self._followers(context)
-            self._learned[context] = (followers + bytes([byte]) * _WEIGHT)[-_MOST_FOLLOWERS:]
+            self.learned[context] = (followers + bytes([byte] * self._weight))[-_MOST_FOLLOWERS:]
             if byte in followers:
                 break
-        self._history = (self._history + bytes([byte]))[-_ORDER:]
+        before = b"" if byte == END else self._history
+        self._history = (before + bytes([byte]))[-_ORDER:]
 
     def _followers(self, context: bytes) -> bytes:
-        return self._learned.get(context) or self._primed.get(context, b"")
+        """The bytes that followed a context, in order, one per time that counts."""
+        return self.learned.get(context) or self._primed.get(context, b"")
 
 
 @functools.cache
 def primed() -> Mapping[bytes, bytes]:
-    """What the primer teaches, read once per process: some 0.1 s and 4 MB."""
-    return learned_from(_PRIMER.read_bytes())
-
-
-def learned_from(primer: bytes) -> Mapping[bytes, bytes]:
-    """What followed each context in a primer, whose lines are texts of their own.
-
-    Args:
-        primer: UTF-8.
-    """
-    known: _Followers = {}
-    for line in primer.splitlines():
-        history = bytes([END])
+    """What the primer teaches, read once per process: some 0.2 s and 4 MB."""
+    model = TextModel({}, weight=1)
+    for line in PRIMER.read_bytes().splitlines():
         for byte in (*line, END):
-            for context in reversed(_contexts(history)):
-                followers = known.get(context, b"")
-                known[context] = (followers + bytes([byte]))[-_MOST_FOLLOWERS:]
-                if byte in followers:
-                    break
-            history = (history + bytes([byte]))[-_ORDER:]
-    return known
+            model.learn(byte)
+    return model.learned
 
 
 def _contexts(history: bytes) -> list[bytes]:
