@@ -68,11 +68,8 @@ class TextModel:
             followers = self._followers(context)
             if not followers:
                 break
-            seen = np.frombuffer(followers, np.uint8)
-            counts = np.bincount(seen, minlength=256).astype(np.int64)
-            kept = np.maximum(_COUNT * counts - _DISCOUNT, 0)
-            spread = _DISCOUNT * int(np.count_nonzero(counts))
-            shares = (kept * _SCALE + spread * shares) // (_COUNT * len(followers))
+            kept, spread = _discounted(followers)
+            shares = (kept + spread * shares) // (_COUNT * len(followers))
         return shares + 1
 
     def learn(self, byte: int) -> None:
@@ -98,6 +95,16 @@ def primed() -> Mapping[bytes, bytes]:
         for byte in (*line, END):
             model.learn(byte)
     return model.learned
+
+
+@functools.lru_cache(maxsize=1024)
+def _discounted(followers: bytes) -> tuple[NDArray[np.int64], int]:
+    """What a context keeps for each byte, in `_SCALE`, and what it spreads over all; read-only."""
+    seen = np.frombuffer(followers, np.uint8)
+    counts = np.bincount(seen, minlength=256).astype(np.int64)
+    kept = np.maximum(_COUNT * counts - _DISCOUNT, 0) * _SCALE
+    kept.flags.writeable = False
+    return kept, _DISCOUNT * int(np.count_nonzero(counts))
 
 
 def _contexts(history: bytes) -> list[bytes]:
