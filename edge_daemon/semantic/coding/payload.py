@@ -98,11 +98,10 @@ def encode_payload(
         NoEncoderError: A thumbnail is wanted, and this Pillow has no WebP.
     """
     config: dict[str, Any] = {"id": _ID, "packing": "none", "side": coding.side}
-    coded = plain = _utf8(text)
-    if coding.packing == "packed":
-        coded = _packed(plain)
-        if coded is not plain:
-            config |= {"packing": "packed", "model": text_model.VERSION}
+    coded = _utf8(text)
+    if coding.packing == "packed" and (packed := _packed(coded)) is not None:
+        coded = packed
+        config |= {"packing": "packed", "model": text_model.VERSION}
     if coding.side == "none":
         return coded, config
     if side_bytes is None:
@@ -158,15 +157,17 @@ def packed_bytes(text: str) -> int:
     Raises:
         EncodeError: The text cannot be written as UTF-8.
     """
-    return len(_packed(_utf8(text)))
+    plain = _utf8(text)
+    packed = _packed(plain)
+    return len(plain if packed is None else packed)
 
 
-def _packed(plain: bytes) -> bytes:
-    """A text packed, or the very same object if that would not save a byte."""
+def _packed(plain: bytes) -> bytes | None:
+    """A text packed; `None` if it is too long for that, or would not get shorter."""
     if len(plain) > packing.MOST_BYTES:
-        return plain
+        return None
     packed = packing.pack(plain)
-    return packed if len(packed) < len(plain) else plain
+    return packed if len(packed) < len(plain) else None
 
 
 def _checked(config: Mapping[str, Any]) -> tuple[bool, SideKind | None]:

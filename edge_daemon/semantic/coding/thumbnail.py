@@ -1,8 +1,8 @@
 """A tiny picture: one key frame of VP8 (RFC 6386).
 
 It is a WebP file of the simple form less its first 20 bytes, which are the same in all but the
-length. Of what is coded here, WebP has the least overhead: at 32 pixels and 26 dB an AVIF file
-takes twice the bytes, a JPEG file more than twice.
+length. Of our codecs WebP has the least overhead: on photographs, at 27 dB, a frame takes some 300
+bytes, an AVIF file twice as many and a JPEG file more.
 """
 
 from __future__ import annotations
