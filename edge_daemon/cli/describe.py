@@ -53,15 +53,16 @@ def describe(
     pixels = open_picture(photo.read_bytes(), limits).pixels
     height, width = pixels.shape[:2]
     plan = prefilter.plan(pixels, prompt or [""])
+    side_bytes, side = (b"", None) if semantic.side == "none" else side_of(pixels, semantic.side)
     found = Describer(semantic, prefilter.bundle).describe(
         pixels,
         plan.prompts,
         caption=caption,
         max_bytes=max_bytes,
-        side=None if semantic.side == "none" else side_of(pixels, semantic.side)[1],
+        side=side,
     )
     coding = TextCoding(semantic.packing, semantic.side)
-    bitstream, _ = encode_payload(found.text, pixels if semantic.side != "none" else None, coding)
+    bitstream, _ = encode_payload(found.text, None, coding, side_bytes=side_bytes)
     if trace is not None:
         content = json.dumps(found.trace.to_dict(), ensure_ascii=False, indent=1)
         trace.write_text(content + "\n", encoding="utf-8")

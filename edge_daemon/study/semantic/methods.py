@@ -128,12 +128,15 @@ class Measures:
     def with_side(self, case: Case, kind: SideKind, name: str, describer: Describer) -> Shown:
         """A refined text with side information, which is all there is to show if nobody draws."""
         begun = time.perf_counter()
-        _, side = side_of(case.pixels, kind)
+        coded, side = side_of(case.pixels, kind)
         found = self._describe(case, describer, self._settings.max_bytes, side)
         picture = side.pixels if found.drawing is None else found.drawing
         seconds = time.perf_counter() - begun
         method = f"text, {name} + {kind}"
-        return self._text(case, method, found.text, picture, found, kind, seconds)
+        shown = self._text(case, method, found.text, picture, found, seconds=seconds)
+        coding = TextCoding(self._settings.packing, kind)
+        bitstream, _ = encode_payload(found.text, None, coding, side_bytes=coded)
+        return replace(shown, point=replace(shown.point, bytes=len(bitstream)))
 
     def _describe(
         self, case: Case, describer: Describer, most: int, side: Side | None = None
@@ -150,11 +153,9 @@ class Measures:
         text: str,
         picture: Pixels | None,
         found: Refined | None = None,
-        side: SideKind | None = None,
         seconds: float = 0.0,
     ) -> Shown:
-        coding = TextCoding(self._settings.packing, side or "none")
-        bitstream, _ = encode_payload(text, case.pixels if side else None, coding)
+        bitstream, _ = encode_payload(text, None, TextCoding(self._settings.packing))
         shown = self._shown(case, method, len(bitstream), picture)
         point = replace(
             shown.point,
@@ -184,8 +185,7 @@ class Measures:
         steps = _steps(case, method, found)
         if not steps:
             return None
-        coding = TextCoding(self._settings.packing, "none")
-        bitstream, _ = encode_payload(found.text, None, coding)
+        bitstream, _ = encode_payload(found.text, None, TextCoding(self._settings.packing))
         return Length(
             case.group,
             case.name,
