@@ -58,7 +58,6 @@ class Endpoint:
         self._hiding = Hiding(self._key)
         self._base = _url(settings.base_url)
         self._whom = f"the endpoint {self._base.netloc.decode('ascii')}"
-        self._tls = httpx2.create_ssl_context()
 
     def post_json(
         self, path: str, body: Mapping[str, Any], *, deadline_s: float, repeat: bool = True
@@ -173,7 +172,7 @@ class Endpoint:
         def attempt(seconds: float) -> Reply:
             begun = time.monotonic()
             reply = Exchange(
-                prepare, whom, self._settings.max_answer_bytes, self._tls, self._hiding.text
+                prepare, whom, self._settings.max_answer_bytes, self._hiding.text
             ).reply(seconds)
             _log.debug(
                 "event=endpoint_answered status=%d bytes=%d seconds=%.3f",

@@ -7,6 +7,7 @@ import logging
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx2
@@ -31,6 +32,12 @@ _LOGGERS = (
 # They log what peers send, as it is: status lines, headers and URLs that may echo a key.
 for _name in _LOGGERS:
     logging.getLogger(_name).disabled = True
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Those that this machine trusts; reading them takes longer than a request nearby."""
+    return httpx2.create_ssl_context()
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,6 @@ class Exchange:
         prepare: Makes the request; it may look up names, and raise an `EndpointError`.
         whom: The peer, for errors.
         most_bytes: Longest body that is read.
-        tls: Which authorities are trusted.
         hide: Takes secrets out of a text.
     """
 
@@ -80,14 +86,13 @@ class Exchange:
         prepare: Callable[[], Coroutine[Any, Any, httpx2.Request]],
         whom: str,
         most_bytes: int,
-        tls: ssl.SSLContext,
         hide: Callable[[str], str],
     ) -> None:
         self._prepare = prepare
         self._whom = whom
         self._most_bytes = most_bytes
-        self._tls = tls
         self._hide = hide
+        self._authorities = _authorities()
         self._answered = False
 
     def reply(self, seconds: float) -> Reply:
@@ -118,7 +123,7 @@ class Exchange:
     async def _send(self) -> Reply:
         request = await self._prepare()
         # Time is kept by the caller, over all phases together.
-        client = httpx2.AsyncClient(verify=self._tls, timeout=None)
+        client = httpx2.AsyncClient(verify=self._authorities, timeout=None)
         try:
             response = await client.send(request, stream=True)
             self._answered = True

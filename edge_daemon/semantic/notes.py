@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Trouble = Literal[
     "endpoint-down",
@@ -30,6 +30,9 @@ Trouble = Literal[
   generator had none for this text.
 """
 
+_LONGEST_DETAIL: Final = 200
+"""Characters."""
+
 
 @dataclass(frozen=True)
 class Note:
@@ -42,3 +45,8 @@ class Note:
 
     trouble: Trouble
     detail: str
+
+
+def noted(trouble: Trouble, detail: str) -> Note:
+    """A note of which the detail may come out longer than it ought to be, and is cut."""
+    return Note(trouble, detail[:_LONGEST_DETAIL])

@@ -11,7 +11,7 @@ from edge_daemon.endpoint import (
     EndpointSlowError,
     MalformedAnswerError,
 )
-from edge_daemon.semantic.notes import Note, Trouble
+from edge_daemon.semantic.notes import Note, Trouble, noted
 
 _TROUBLES: Final[dict[type[EndpointError], Trouble]] = {
     EndpointDownError: "endpoint-down",
@@ -19,10 +19,9 @@ _TROUBLES: Final[dict[type[EndpointError], Trouble]] = {
     EndpointRefusedError: "endpoint-refused",
     MalformedAnswerError: "malformed-answer",
 }
-_LONGEST: Final = 200
 
 
 def note_of(error: EndpointError) -> Note:
     """The note for an error that a search survives; the error is without secrets already."""
     said = error.problem if error.value is None else f"{error.problem} (got {error.value})"
-    return Note(_TROUBLES[type(error)], f"{said}; {error.remedy}"[:_LONGEST])
+    return noted(_TROUBLES[type(error)], f"{said}; {error.remedy}")

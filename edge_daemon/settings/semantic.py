@@ -69,6 +69,9 @@ class ImagesSettings(EndpointSettings):
         default=False,
         description="hand side information over to /images/edits, if the model takes pictures",
     )
+    send_seed: bool = Field(
+        default=False, description="send a seed too, for servers that take one; OpenAI's do not"
+    )
     price: Price = Field(default=0.0, description="per picture")
 
 

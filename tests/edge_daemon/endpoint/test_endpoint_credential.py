@@ -157,11 +157,11 @@ def test_no_error_and_no_log_shows_the_key(
         endpoint = Endpoint(settings)
         for _ in script:
             with pytest.raises(EndpointError) as caught:
-                endpoint.post_json("/chat/completions", {}, deadline_s=5.0)
+                endpoint.post_json("/chat/completions", {}, deadline_s=20.0)
             assert not showing(everything_of(caught.value))
-        assert not showing(str(endpoint.post_json("/chat/completions", {}, deadline_s=5.0)))
+        assert not showing(str(endpoint.post_json("/chat/completions", {}, deadline_s=20.0)))
         with pytest.raises(EndpointError) as caught:
-            endpoint.get_bytes(f"http://127.0.0.1:1/{echo}", deadline_s=5.0)
+            endpoint.get_bytes(f"http://127.0.0.1:1/{echo}", deadline_s=20.0)
         assert not showing(everything_of(caught.value))
     assert all(asked.headers["authorization"] == f"Bearer {KEY}" for asked in served.asked)
     assert len(served.asked) == len(script) + 1
@@ -179,5 +179,5 @@ def test_an_answer_that_names_a_url_with_the_key_is_not_followed(
     with stand_in_endpoint(good({})) as served:
         endpoint = Endpoint(EndpointSettings(base_url=served.base_url, api_key_env="A_KEY"))
         with pytest.raises(EndpointError, match="holds the key"):
-            endpoint.get_bytes(f"/made.png?key={quote(KEY, safe='')}", deadline_s=5.0)
+            endpoint.get_bytes(f"/made.png?key={quote(KEY, safe='')}", deadline_s=20.0)
     assert served.asked == []

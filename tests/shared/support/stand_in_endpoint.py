@@ -173,6 +173,5 @@ cut_json = raw(answer(b'{"choices": [{"message": '))
 """JSON that ends early, of the announced length."""
 
 
-def gzip_bomb(asked: Asked) -> Pieces:
-    """Some 16 KiB that unpack to 16 MiB, though nothing compressed was asked for."""
-    yield answer(gzip.compress(b" " * 2**24), Content_Encoding="gzip")
+gzip_bomb = raw(answer(gzip.compress(b" " * 2**22, 1), Content_Encoding="gzip"))
+"""Some 20 KiB that unpack to 4 MiB, though nothing compressed was asked for."""
