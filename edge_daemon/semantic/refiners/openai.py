@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any, ClassVar, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_daemon.endpoint import Endpoint, EndpointError
+from edge_daemon.endpoint import Endpoint, EndpointError, EndpointRefusedError
 from edge_daemon.semantic.brief import Brief
 from edge_daemon.semantic.cleaning import cleaned
 from edge_daemon.semantic.notes import Note
@@ -20,6 +21,8 @@ from edge_daemon.semantic.refiners.prices import Prices, tokens_of
 from edge_daemon.semantic.refiners.wording import SYSTEM, request_of
 from edge_daemon.settings import ChatSettings
 
+_PATH: Final = "/chat/completions"
+_NEWER_FIELD: Final = "max_completion_tokens"
 _FEWEST_TOKENS: Final = 32
 """An answer that may not be longer than this is not worth asking for."""
 _LONGEST_SIDE: Final = 512
@@ -53,6 +56,7 @@ class OpenAIRefiner:
         self._phrases = phrases
         self._endpoint = Endpoint(settings)
         self._prices = Prices.of(settings)
+        self._thinks = False
 
     def propose(
         self,
@@ -113,9 +117,7 @@ class OpenAIRefiner:
             "seed": int(rng.integers(2**31)),
         }
         try:
-            answer = self._endpoint.post_json(
-                "/chat/completions", body, deadline_s=timeout_s, repeat=self._prices.free
-            )
+            answer = self._posted(body, timeout_s)
         except EndpointError as error:
             # Nobody knows what was charged for: the most that it can have been.
             cost = self._prices.cost(read, most) if error.perhaps_charged else 0.0
@@ -124,6 +126,26 @@ class OpenAIRefiner:
         texts = prompts_in(content)
         notes = () if texts else (Note("malformed-answer", "no texts in what the model wrote"),)
         return Proposal(texts, self._prices.charged(answer, read, content), notes)
+
+    def _posted(self, body: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """The answer, in the dialect that this model speaks.
+
+        OpenAI's models that think before they answer refuse `max_tokens`, naming the field that
+        they want, and any temperature but their own. Local servers know the older field only.
+        """
+        ends = time.monotonic() + timeout_s
+        free = self._prices.free
+        if not self._thinks:
+            try:
+                return self._endpoint.post_json(_PATH, body, deadline_s=timeout_s, repeat=free)
+            except EndpointRefusedError as refused:
+                if _NEWER_FIELD not in (refused.value or ""):
+                    raise
+            self._thinks = True
+        other = {name: body[name] for name in ("model", "messages")}
+        other[_NEWER_FIELD] = body["max_tokens"]
+        left_s = ends - time.monotonic()
+        return self._endpoint.post_json(_PATH, other, deadline_s=left_s, repeat=free)
 
 
 def _content(request: str, pixels: NDArray[np.uint8] | None) -> str | list[dict[str, Any]]:

@@ -150,6 +150,21 @@ def test_chance_is_the_callers() -> None:
     assert first == again != other
 
 
+def test_a_model_that_wants_the_newer_field_is_asked_so_from_then_on() -> None:
+    message = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens' instead."
+    )
+    with stand_in_endpoint(refuses("400 Bad Request", message), proposes("one")) as served:
+        refiner = refiner_of(served, max_tokens=77)
+        assert propose(refiner, brief(), BEST) == Proposal(("one",))
+        assert propose(refiner, brief(), BEST) == Proposal(("one",))
+    fields = [set(asked.json()) for asked in served.asked]
+    assert fields[0] == {"model", "messages", "temperature", "max_tokens", "seed"}
+    assert fields[1:] == [{"model", "messages", "max_completion_tokens"}] * 2
+    assert served.asked[1].json()["max_completion_tokens"] == 77
+
+
 @pytest.mark.parametrize(
     ("part", "trouble"),
     [
