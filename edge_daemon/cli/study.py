@@ -71,6 +71,7 @@ def semantic(
     `edge-daemon study semantic photos/ --bundle clip-vit-b-32 -o results`
     """
     settings = settings_with(config, bundle, backend=backend)
+    wanted, compared = _lengths(lengths), _framing(framing)
     cases = [*(photographs(photos) if photos else ()), *icon_scenes(scenes, seed)]
     if not cases:
         raise SettingsError(
@@ -86,8 +87,8 @@ def semantic(
             load_prefilter(settings).bundle,
             settings,
             output,
-            lengths=_lengths(lengths),
-            framing=_framing(framing),
+            lengths=wanted,
+            framing=compared,
             on_case=lambda: progress.advance(task),
         )
     console.print(_table(outcome.means))
