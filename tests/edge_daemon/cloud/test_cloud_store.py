@@ -37,9 +37,9 @@ def lines(directory: Path) -> list[dict[str, Any]]:
 
 def test_a_picture_and_its_line(tmp_path: Path) -> None:
     store = Store(tmp_path / "new" / "place", 10)
-    path = store.add(envelope(7), b"png", 99)
-    assert path.read_bytes() == b"png"
-    assert path == tmp_path / "new" / "place" / "cam" / "7.png"
+    kept = store.add(envelope(7), {"picture": b"png"}, 99)
+    assert kept.files == {"picture": "cam/7.png"}
+    assert (tmp_path / "new" / "place" / "cam" / "7.png").read_bytes() == b"png"
     (line,) = lines(tmp_path / "new" / "place")
     assert (line["client"], line["sequence"], line["picture"]) == ("cam", 7, "cam/7.png")
     assert (line["prompts"], line["envelope_bytes"], line["bitstream_bytes"]) == (["Где?"], 99, 4)
@@ -52,15 +52,15 @@ def test_a_picture_and_its_line(tmp_path: Path) -> None:
 
 def test_the_log_is_the_memory(tmp_path: Path) -> None:
     first = Store(tmp_path, 10)
-    first.add(envelope(1), b"", 0)
-    first.add(envelope(1, client="other"), b"", 0)
+    first.add(envelope(1), {"picture": b""}, 0)
+    first.add(envelope(1, client="other"), {"picture": b""}, 0)
     first.close()
     again = Store(tmp_path, 10)
     assert len(again) == 2
     seen = again.seen(("cam", 1))
     assert seen is not None
     assert seen.is_same(envelope(1).header)
-    again.add(envelope(2), b"", 0)
+    again.add(envelope(2), {"picture": b""}, 0)
     again.close()
     assert [line["sequence"] for line in lines(tmp_path)] == [1, 1, 2]
 
@@ -68,13 +68,13 @@ def test_the_log_is_the_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize("torn", [b"{", b'{"client":"cam","sequence":2', b'{"client":"cam"}'])
 def test_a_line_that_a_crash_tore_is_cut_off(tmp_path: Path, torn: bytes) -> None:
     first = Store(tmp_path, 10)
-    first.add(envelope(1), b"", 0)
+    first.add(envelope(1), {"picture": b""}, 0)
     first.close()
     with (tmp_path / LOG_NAME).open("ab") as log:
         log.write(torn)
     again = Store(tmp_path, 10)
     assert len(again) == 1
-    again.add(envelope(2), b"", 0)
+    again.add(envelope(2), {"picture": b""}, 0)
     again.close()
     assert [line["sequence"] for line in lines(tmp_path)] == [1, 2]
 
@@ -92,7 +92,7 @@ def test_unreadable_lines_in_the_middle_are_passed_over_and_kept(tmp_path: Path)
 def test_only_the_latest_frames_are_remembered(tmp_path: Path) -> None:
     store = Store(tmp_path, 2)
     for sequence in range(4):
-        store.add(envelope(sequence), b"", 0)
+        store.add(envelope(sequence), {"picture": b""}, 0)
     assert [sequence for sequence in range(4) if store.seen(("cam", sequence))] == [2, 3]
     store.close()
 
@@ -101,7 +101,7 @@ def test_a_line_that_did_not_fit_is_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path, 10)
-    store.add(envelope(1), b"", 0)
+    store.add(envelope(1), {"picture": b""}, 0)
     whole = (tmp_path / LOG_NAME).read_bytes()
     real = os.write
     room = 20
@@ -115,13 +115,13 @@ def test_a_line_that_did_not_fit_is_taken_back(
         return written
 
     with monkeypatch.context() as patch:
-        patch.setattr("edge_daemon.cloud.store.os.write", full_disk)
+        patch.setattr("edge_daemon.cloud.durable.os.write", full_disk)
         with pytest.raises(StorageError, match="No space left") as caught:
-            store.add(envelope(2), b"", 0)
+            store.add(envelope(2), {"picture": b""}, 0)
     assert caught.value.retry_after_s is not None
     assert (tmp_path / LOG_NAME).read_bytes() == whole
     assert store.seen(("cam", 2)) is None
-    store.add(envelope(2), b"", 0)
+    store.add(envelope(2), {"picture": b""}, 0)
     assert [line["sequence"] for line in lines(tmp_path)] == [1, 2]
     store.close()
 
@@ -134,9 +134,9 @@ def test_a_picture_that_did_not_fit_leaves_nothing_behind(
     def full_disk(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("edge_daemon.cloud.store.os.fsync", full_disk)
+    monkeypatch.setattr("edge_daemon.cloud.durable.os.fsync", full_disk)
     with pytest.raises(StorageError, match="No space left"):
-        store.add(envelope(1), b"png", 0)
+        store.add(envelope(1), {"picture": b"png"}, 0)
     assert list((tmp_path / "cam").iterdir()) == []
     assert lines(tmp_path) == []
     store.close()
@@ -161,7 +161,7 @@ def test_threads_write_whole_lines(tmp_path: Path) -> None:
 
     def write(start: int) -> None:
         for sequence in range(start, start + 10):
-            store.add(envelope(sequence), b"", 0)
+            store.add(envelope(sequence), {"picture": b""}, 0)
 
     threads = [threading.Thread(target=write, args=(start,)) for start in (0, 10, 20)]
     for thread in threads:
@@ -178,7 +178,7 @@ def test_one_frame_in_two_encodings_is_one_frame(tmp_path: Path) -> None:
         seal(bits, **FACTS, fingerprint=mark) for bits, mark in ((b"one", "7-a"), (b"two", "7-a"))
     )
     other = seal(b"two", **FACTS, fingerprint="7-b")
-    store.add(first, b"png", 99)
+    store.add(first, {"picture": b"png"}, 99)
     store.close()
     seen = Store(tmp_path, 10).seen(("cam", 7))
     assert seen is not None
