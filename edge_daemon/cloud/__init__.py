@@ -1,4 +1,4 @@
-"""The receiving end: envelopes in, PNG files and a log of JSON lines out.
+"""The receiving end: envelopes in; PNG and text files and a log of JSON lines out.
 
 What was acknowledged is on disk: the picture in place under its final name, and its line in the
 log, both synced. A frame is in the log once, however often it was sent.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_daemon.cloud.decoding import decode_envelope, text_of
+from edge_daemon.cloud.decoding import decode_envelope, decode_text
 from edge_daemon.cloud.inbox import run_inbox
 from edge_daemon.cloud.receiver import Receiver, run_receiver
 from edge_daemon.settings import Settings
 
-__all__ = ["Receiver", "decode_envelope", "run", "text_of"]
+__all__ = ["Receiver", "decode_envelope", "decode_text", "run"]
 
 
 def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> int:

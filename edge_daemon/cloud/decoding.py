@@ -1,4 +1,4 @@
-"""From an envelope back to pixels."""
+"""From an envelope back to pixels, or to the text in their place."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_daemon.cloud.kept import source_size
 from edge_daemon.codecs import get_codec
-from edge_daemon.errors import DecodeError, UnsupportedError
+from edge_daemon.errors import UnsupportedError
 from edge_daemon.pictures import PictureLimits
+from edge_daemon.semantic.coding import Payload, decode_payload
 from edge_daemon.wire import Envelope
 
 
@@ -42,7 +44,7 @@ def decode_envelope(envelope: Envelope, limits: PictureLimits | None = None) -> 
             value=header.mode,
             remedy="read its text instead (`edge-daemon decode` writes it to a .txt file)",
         )
-    source = (header.source_width or header.width, header.source_height or header.height)
+    source = source_size(header)
     for size in ((header.width, header.height), source):
         (limits or PictureLimits()).check_size(*size)
     codec = get_codec(header.codec)
@@ -54,16 +56,20 @@ def decode_envelope(envelope: Envelope, limits: PictureLimits | None = None) -> 
     return np.asarray(cv2.resize(pixels, source, interpolation=interpolation), np.uint8)
 
 
-def text_of(envelope: Envelope) -> str:
-    """The text of an envelope in mode "semantic".
+def decode_text(envelope: Envelope) -> Payload:
+    """Reads an envelope in mode "semantic": its text, and side information if there is any.
 
     Raises:
-        DecodeError: It is damaged, or not UTF-8.
+        DecodeError: It is damaged.
+        UnsupportedError: The envelope holds a picture.
+        UnknownCodecError: The text is in a form that is not known here.
     """
     envelope.verify()
-    try:
-        return envelope.bitstream.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DecodeError(
-            f"the text is not UTF-8: {error}", remedy="send the envelope again"
-        ) from error
+    header = envelope.header
+    if header.mode != "semantic":
+        raise UnsupportedError(
+            "the envelope holds a picture, not text",
+            value=header.mode,
+            remedy="decode the picture instead",
+        )
+    return decode_payload(envelope.bitstream, header.codec)

@@ -4,6 +4,9 @@
 2. When the cloud asks for one to come again (it is busy, or its disk is full), those of the same
    client that come behind it are asked to come again as well, until it came: else they would
    overtake it. A sender that gave it up (it was dropped there) holds up its client for a while.
+3. One that is wanted in another form (a picture in place of its text, or in another codec) holds up
+   nobody: those behind it are on their way, and to send them twice would cost a thin link more than
+   their order is worth. What takes its place is kept when it comes; the numbers tell the order.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import zmq.asyncio
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from edge_daemon.codecs import close_codecs, configure_codecs
 from edge_daemon.errors import (
     BusyError,
     EdgeError,
+    EscalateError,
     InternalError,
     Verbatim,
 )
@@ -43,6 +45,9 @@ _log = logging.getLogger(__name__)
 
 _MOST_IN_WORK = 64
 
+_Copy = tuple[str, int, bool, bytes]
+"""Client, sequence, `insist` and the envelope: what comes twice is answered once."""
+
 
 def run_receiver(settings: Settings, *, ready: Callable[[str], None] | None = None) -> int:
     """Runs a receiver until SIGTERM or SIGINT.
@@ -65,7 +70,11 @@ def run_receiver(settings: Settings, *, ready: Callable[[str], None] | None = No
 
 
 class Receiver:
-    """Takes envelopes, verifies and decodes them, writes them down, and acknowledges them."""
+    """Takes envelopes, verifies and decodes them, writes them down, and acknowledges them.
+
+    Args:
+        settings: `cloud` and `limits` are used.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.cloud
@@ -73,7 +82,7 @@ class Receiver:
         self._all = settings
         # Whom to answer about each envelope in work: a sender that lost its connection comes back
         # with another route, and asks again.
-        self._in_work: dict[Key, set[bytes]] = {}
+        self._in_work: dict[_Copy, set[bytes]] = {}
         self._credit = Credit(_MOST_IN_WORK)
         self._order = Order()
         self._keys: ServerKeys | None = None
@@ -158,7 +167,7 @@ class Receiver:
                 if isinstance(header, EnvelopeNotice):
                     peer.check_client(header.client)
                     self._credit.sent(route, time.monotonic())
-                    self._take(route, (header.client, header.sequence), payload)
+                    self._take(route, header, payload)
                 else:
                     await self._answer(route, PongHeader(credit=self._credit_of(route)))
             except EdgeError as error:
@@ -166,9 +175,12 @@ class Receiver:
                 address = glimpse_address(parts[0] if parts else b"")
                 await self._answer(route, error_header(error, address))
 
-    def _take(self, route: bytes, key: Key, payload: bytes) -> None:
-        if key in self._in_work:
-            self._in_work[key].add(route)
+    def _take(self, route: bytes, notice: EnvelopeNotice, payload: bytes) -> None:
+        key = (notice.client, notice.sequence)
+        # A picture must not get the answer of its text, which may still be in work.
+        copy = (*key, notice.insist, payload)
+        if copy in self._in_work:
+            self._in_work[copy].add(route)
             return
         with self._order.watching(key, time.monotonic):
             self._order.check(key, time.monotonic())
@@ -179,37 +191,41 @@ class Receiver:
                     remedy="send it again later",
                     retry_after_s=1.0,
                 )
-        self._in_work[key] = {route}
-        worker = asyncio.create_task(self._work(key, payload))
+        self._in_work[copy] = {route}
+        worker = asyncio.create_task(self._work(copy))
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
 
-    async def _work(self, key: Key, payload: bytes) -> None:
-        client, sequence = key
+    async def _work(self, copy: _Copy) -> None:
+        client, sequence, insist, payload = copy
+        key = (client, sequence)
         answer: BaseModel
         try:
-            duplicate = await self._keep(key, payload)
+            duplicate = await self._keep(key, payload, insist)
             answer = AckHeader(client=client, sequence=sequence, duplicate=duplicate)
+        except EscalateError as error:
+            _log.info("event=escalated client=%s sequence=%d reason=%r", *key, error.problem)
+            answer = error_header(error, Address(client, sequence))
         except EdgeError as error:
             _log.warning("event=refused client=%s sequence=%d error=%r", *key, str(error))
             answer = error_header(error, Address(client, sequence))
         except Exception as mistake:
             _log.exception("event=defect client=%s sequence=%d", *key)
             answer = error_header(_defect(mistake), Address(client, sequence))
-        for route in self._in_work.pop(key):
+        for route in self._in_work.pop(copy):
             if isinstance(answer, AckHeader):
                 answer = answer.model_copy(update={"credit": self._credit_of(route)})
             await self._answer(route, answer)
 
-    async def _keep(self, key: Key, payload: bytes) -> bool:
+    async def _keep(self, key: Key, payload: bytes, insist: bool) -> bool:
         """In its turn, in a thread; whether it was here already."""
         before = self._order.line_up(key)
         if before is not None:
             await asyncio.wait({before})
         with self._order.watching(key, time.monotonic):
             self._order.check(key, time.monotonic())
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._keeper.keep, payload, key)
+            keep = partial(self._keeper.keep, payload, key, insist=insist)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, keep)
 
     async def _hung(self) -> list[str]:
         """Whether the threads still work: a free one answers; a busy one has not been for long."""

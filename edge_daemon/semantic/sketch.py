@@ -6,10 +6,12 @@ It is less than a picture and more than nothing, and says itself what it is.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from edge_daemon.prefilter import Report
-from edge_daemon.prefilter.report import TileScore
+if TYPE_CHECKING:
+    # A cloud reads texts without a prefilter.
+    from edge_daemon.prefilter import Report
+    from edge_daemon.prefilter.report import TileScore
 
 TEXT_CODEC: Final[dict[str, Any]] = {"id": "text"}
 """Stands where a picture's codec would: the bitstream is UTF-8 text."""

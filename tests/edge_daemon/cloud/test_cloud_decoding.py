@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_daemon.cloud import decode_envelope, text_of
+from edge_daemon.cloud import decode_envelope, decode_text
 from edge_daemon.codecs import get_codec
 from edge_daemon.errors import DecodeError, TooManyPixelsError, UnsupportedError
 from edge_daemon.pictures import PictureLimits
@@ -59,11 +59,16 @@ def test_text_is_read_as_text_and_not_as_a_picture() -> None:
     text = sealed(
         "Où est l'éléphant ?".encode(), mode="semantic", codec={"id": "text"}, width=4, height=3
     )
-    assert text_of(text) == "Où est l'éléphant ?"
+    read = decode_text(text)
+    assert (read.text, read.side) == ("Où est l'éléphant ?", None)
     with pytest.raises(UnsupportedError, match="text in the picture's place"):
         decode_envelope(text)
+    with pytest.raises(UnsupportedError, match="a picture, not text"):
+        decode_text(envelope(smooth_picture(8, 8)))
 
 
 def test_text_that_is_none_is_refused() -> None:
     with pytest.raises(DecodeError, match="not UTF-8"):
-        text_of(sealed(b"\xff\xfe\x00", mode="semantic", codec={"id": "text"}, width=4, height=3))
+        decode_text(
+            sealed(b"\xff\xfe\x00", mode="semantic", codec={"id": "text"}, width=4, height=3)
+        )

@@ -18,12 +18,17 @@ from edge_daemon.cloud.inbox import Inbox
 from edge_daemon.cloud.keeping import Keeper
 from edge_daemon.errors import DecodeError, StorageError
 from edge_daemon.lifecycle import EXIT_CLEAN, EXIT_DEFECT
-from edge_daemon.settings import CloudSettings, DirectorySettings, Settings
+from edge_daemon.settings import (
+    CloudSemanticSettings,
+    CloudSettings,
+    DirectorySettings,
+    Settings,
+)
 from edge_daemon.uplink.transports.directory import DirectoryTransport
 from edge_daemon.uplink.transports.outbox import Outbox
 from edge_daemon.wire import Key
 from support.forwarder import forwarding
-from support.sealed import logged, sealed
+from support.sealed import logged, sealed, sealed_text
 
 PATIENCE_S = 30.0
 
@@ -379,3 +384,13 @@ def unmount(place: Place) -> None:
     for path in sorted(place.inbox.rglob("*"), reverse=True):
         path.rmdir()
     place.inbox.rmdir()
+
+
+async def test_a_poor_text_is_kept_since_nobody_hears_an_answer(place: Place) -> None:
+    semantic = CloudSemanticSettings(escalate_text_below=0.9)
+    cloud = place.settings.cloud.model_copy(update={"semantic": semantic})
+    place.settings = place.settings.model_copy(update={"cloud": cloud})
+    place.put("cam/1.edge", sealed_text(1, scores=(0.1, None), pixels_kept=True))
+    async with watched(place) as inbox:
+        await inbox.until(lambda: place.names() == [])
+    assert (place.received / "cam" / "1.txt").is_file()

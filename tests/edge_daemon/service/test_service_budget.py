@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_daemon.client import AsyncClient
-from edge_daemon.cloud import Receiver, decode_envelope, text_of
+from edge_daemon.cloud import Receiver, decode_envelope, decode_text
 from edge_daemon.codecs import registry
 from edge_daemon.codecs.abc import Pixels
 from edge_daemon.codecs.jpeg import Jpeg
@@ -187,7 +187,7 @@ async def test_text_takes_the_place_of_a_picture_that_cannot_fit(
     assert (result.coded_width, result.coded_height) == (None, None)
     assert result.envelope_bytes <= 2_000
     envelope = envelope_of(result.envelope)
-    text = text_of(envelope)
+    text = decode_text(envelope).text
     assert "red sign" in text
     assert "400x320" in text
     with pytest.raises(UnsupportedError, match="text in the picture's place"):

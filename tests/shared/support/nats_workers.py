@@ -130,13 +130,13 @@ class _HangingKeeper(keeping.Keeper):
     mode = "never"
     _begun = 0
 
-    def keep(self, payload: bytes, key: Key | None = None) -> bool:
+    def keep(self, payload: bytes, key: Key | None = None, *, insist: bool = True) -> bool:
         """Keeps the first envelope, and hangs at the second."""
         type(self)._begun += 1
         second = type(self)._begun == 2
         if second and self.mode == "before":
             _hang(key)
-        duplicate = super().keep(payload, key)
+        duplicate = super().keep(payload, key, insist=insist)
         if second and self.mode == "after":
             _hang(key)
         return duplicate
