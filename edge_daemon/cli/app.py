@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from edge_daemon.cli import backends, codecs, demo, pictures, services
+from edge_daemon.cli.decoding import decode_file
 from edge_daemon.cli.describe import describe
 from edge_daemon.cli.engines import engines
 from edge_daemon.cli.keys import keys
@@ -52,7 +53,7 @@ Exit codes: 0 done, 1 something failed and the message says what to do, 2 wrong 
 """,
 )
 app.command("filter")(pictures.filter_picture)
-app.command("decode")(pictures.decode_file)
+app.command("decode")(decode_file)
 app.command("explain")(pictures.explain)
 app.command("describe")(describe)
 app.command("serve")(services.serve)

@@ -1,9 +1,9 @@
-"""Commands for one picture, without a daemon: `filter`, `decode`, `explain`."""
+"""Commands for one picture, without a daemon: `filter`, `explain`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -27,8 +27,7 @@ from edge_daemon.cli.options import (
     codec_config,
     settings_with,
 )
-from edge_daemon.cli.terminal import console, facts, rate
-from edge_daemon.cloud import decode_envelope, text_of
+from edge_daemon.cli.terminal import codec_words, console, facts, rate
 from edge_daemon.codecs import (
     Codec,
     codec_class,
@@ -42,7 +41,6 @@ from edge_daemon.prefilter import Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
 from edge_daemon.service import load_prefilter
 from edge_daemon.settings import Settings
-from edge_daemon.wire import unpack_envelope
 
 Photo = Annotated[
     Path,
@@ -105,7 +103,7 @@ def filter_picture(
         shaped, written = encoded(job, settings, sealing=output.suffix.lower() == ".edge")
         bitstream, report = shaped.bitstream, shaped.report
         assert report is not None
-        plain, words = without_prefilter(chosen, shaped, picture), _words(shaped.codec)
+        plain, words = without_prefilter(chosen, shaped, picture), codec_words(shaped.codec)
         if shaped.encodes > 1 or budget_bytes:
             words += f"; {shaped.width} x {shaped.height} pixels, encodes: {shaped.encodes}"
     output.write_bytes(written)
@@ -118,51 +116,6 @@ def filter_picture(
         "written": f"{output} ({len(written):,} bytes)",
     }
     console.print(facts(f"{photo.name} -> {output.name}", rows))
-
-
-def decode_file(
-    envelope: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An `.edge` file.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            dir_okay=False,
-            help="A `.png` file; a `.txt` file for an envelope with text in the picture's place.",
-        ),
-    ],
-    config: ConfigOption = None,
-) -> None:
-    """Decode an envelope, as the cloud does.
-
-    The bitstream's length and SHA-256 are checked before anything is decoded; a damaged file is
-    refused.
-    """
-    configure_codecs(settings_with(config))
-    opened = unpack_envelope(envelope.read_bytes())
-    header = opened.header
-    expected = ".txt" if header.mode == "semantic" else ".png"
-    if output.suffix != expected:
-        raise SettingsError(
-            f"this envelope is decoded to a {expected} file",
-            value=output.name,
-            remedy=f"name an output that ends in {expected}",
-        )
-    if header.mode == "semantic":
-        output.write_text(text_of(opened), encoding="utf-8")
-    else:
-        save_picture(decode_envelope(opened), output)
-    rows = {
-        "size": f"{header.source_width or header.width} x "
-        f"{header.source_height or header.height} pixels",
-        "sent as": f"{header.width} x {header.height} pixels",
-        "prompts": "; ".join(header.prompts) or "none",
-        "codec": _words(header.codec),
-        "bitstream": rate(header.bitstream_bytes, header.width, header.height),
-        "created": header.created,
-        "written": str(output),
-    }
-    console.print(facts(f"{envelope.name} -> {output.name}", rows))
 
 
 def explain(
@@ -289,8 +242,3 @@ def _tile_table(report: Report) -> Table:
         ]
         table.add_row(", ".join(str(edge) for edge in tile.box), *cells)
     return table
-
-
-def _words(config: dict[str, Any]) -> str:
-    options = ", ".join(f"{name} {value}" for name, value in config.items() if name != "id")
-    return f"{config['id']} ({options})" if options else str(config["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -24,3 +25,9 @@ def facts(title: str, rows: Mapping[str, str]) -> Table:
 def rate(count: int, width: int, height: int) -> str:
     """A bitstream's size as bytes and as bits per source pixel."""
     return f"{count:,} bytes ({8 * count / (width * height):.3f} bits per source pixel)"
+
+
+def codec_words(config: Mapping[str, Any]) -> str:
+    """A codec and its options."""
+    options = ", ".join(f"{name} {value}" for name, value in config.items() if name != "id")
+    return f"{config['id']} ({options})" if options else str(config["id"])

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_daemon.codecs import get_codec
 from edge_daemon.pictures import PictureLimits, open_picture
 
 Edge = Callable[..., str]
@@ -49,31 +48,6 @@ def test_filter_writes_ordinary_files(
     output = tmp_path / f"out{suffix}"
     edge("filter", photo, "--prompt", "red", "-o", output, "--bundle", bundle)
     assert pixels_of(output).shape == (301, 601, 3)
-
-
-def test_envelope_and_decode(edge: Edge, bundle: Path, photo: Path, tmp_path: Path) -> None:
-    envelope, decoded, filtered = (tmp_path / name for name in ("f.edge", "d.png", "f.png"))
-    common = ("--prompt", "red", "--bundle", bundle, "--allocation", "smooth")
-    edge("filter", photo, *common, "--codec", "hevc", "--quality", "20", "-o", envelope)
-    said = edge("decode", envelope, "-o", decoded)
-    assert "hevc (quality 20" in said
-    edge("filter", photo, *common, "-o", filtered)
-    codec = get_codec({"id": "hevc", "quality": 20})
-    expected = codec.decode(codec.encode(pixels_of(filtered)), width=601, height=301)
-    np.testing.assert_array_equal(pixels_of(decoded), expected)
-
-
-def test_decode_refuses_a_damaged_envelope(
-    edge: Edge, bundle: Path, photo: Path, tmp_path: Path
-) -> None:
-    envelope = tmp_path / "f.edge"
-    edge("filter", photo, "--prompt", "red", "--bundle", bundle, "-o", envelope)
-    data = bytearray(envelope.read_bytes())
-    data[-10] ^= 1
-    envelope.write_bytes(data)
-    said = edge("decode", envelope, "-o", tmp_path / "d.png", fails=1)
-    assert "SHA-256" in said
-    assert not (tmp_path / "d.png").exists()
 
 
 def test_explain_writes_the_map_and_says_why(
