@@ -35,6 +35,7 @@ from edge_daemon.settings.semantic import (
     CloudSemanticSettings,
     EndpointSettings,
     ImagesSettings,
+    RefinerChatSettings,
     SemanticSettings,
 )
 from edge_daemon.settings.service import FrontSettings, LimitSettings, StageSettings, check_bind
@@ -60,6 +61,7 @@ __all__ = [
     "PrefilterSettings",
     "PromptSettings",
     "RateSettings",
+    "RefinerChatSettings",
     "Region",
     "ScorerName",
     "SemanticSettings",

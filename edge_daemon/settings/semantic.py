@@ -46,13 +46,18 @@ class EndpointSettings(Strict):
 class ChatSettings(EndpointSettings):
     """A language model."""
 
-    send_picture: bool = Field(
-        default=False, description="show it the picture, if it is a model that sees"
-    )
     temperature: float = Field(default=0.8, ge=0.0, le=2.0, description="of its sampling")
     max_tokens: int = Field(default=1024, ge=16, le=65_536, description="most tokens of one answer")
     price_in: Price = Field(default=0.0, description="per million tokens that it reads")
     price_out: Price = Field(default=0.0, description="per million tokens that it writes")
+
+
+class RefinerChatSettings(ChatSettings):
+    """A language model that proposes texts."""
+
+    send_picture: bool = Field(
+        default=False, description="show it the picture, if it is a model that sees"
+    )
 
 
 class ImagesSettings(EndpointSettings):
@@ -110,7 +115,7 @@ class SemanticSettings(Strict):
         default=True,
         description="keep the picture too, until the cloud has the text, in case it wants pixels",
     )
-    chat: ChatSettings = ChatSettings()
+    chat: RefinerChatSettings = RefinerChatSettings()
     drawing: ImagesSettings = ImagesSettings()
     drawings: str = Field(
         default="drawings", min_length=1, description="directory of pictures, for 'directory'"

@@ -19,7 +19,7 @@ from edge_daemon.semantic.refiners.abc import Best, Proposal, Refiner
 from edge_daemon.semantic.refiners.answers import prompts_in
 from edge_daemon.semantic.refiners.prices import Prices, tokens_of
 from edge_daemon.semantic.refiners.wording import SYSTEM, request_of
-from edge_daemon.settings import ChatSettings
+from edge_daemon.settings import RefinerChatSettings
 
 _PATH: Final = "/chat/completions"
 _NEWER_FIELD: Final = "max_completion_tokens"
@@ -51,7 +51,7 @@ class OpenAIRefiner:
     name: ClassVar[str] = "openai"
     local: ClassVar[bool] = False
 
-    def __init__(self, settings: ChatSettings, phrases: Refiner) -> None:
+    def __init__(self, settings: RefinerChatSettings, phrases: Refiner) -> None:
         self._settings = settings
         self._phrases = phrases
         self._endpoint = Endpoint(settings)

@@ -14,7 +14,7 @@ from edge_daemon.semantic.critic import Critic
 from edge_daemon.semantic.generators.openai_images import OpenAIImagesGenerator
 from edge_daemon.semantic.refine import Limits, Refined, refine
 from edge_daemon.semantic.refiners.openai import OpenAIRefiner
-from edge_daemon.settings import ChatSettings, ImagesSettings
+from edge_daemon.settings import ImagesSettings, RefinerChatSettings
 from models import load_bundle
 from support.briefs import StandInPhrases
 from support.stand_in_endpoint import (
@@ -66,7 +66,8 @@ def search(
     limits = {"attempts": 1, "timeout_s": timeout_s, "max_answer_bytes": 100_000}
     shared = {**limits, "api_key_env": "A_KEY"}
     refiner = OpenAIRefiner(
-        ChatSettings.model_validate({"base_url": chat, **shared}), StandInPhrases("a grey thing")
+        RefinerChatSettings.model_validate({"base_url": chat, **shared}),
+        StandInPhrases("a grey thing"),
     )
     generator = drawing and OpenAIImagesGenerator(
         ImagesSettings.model_validate({"base_url": drawing, **shared})
@@ -150,7 +151,7 @@ def test_the_best_so_far_outlives_a_bad_generator(critic: Critic, bad: Part, tro
 def test_failures_that_pass_are_not_even_noted(critic: Critic) -> None:
     fails = refuses("503 Service Unavailable")
     with stand_in_endpoint(fails, proposes("a red car")) as served:
-        chat = ChatSettings(base_url=served.base_url, attempts=3)
+        chat = RefinerChatSettings(base_url=served.base_url, attempts=3)
         refiner = OpenAIRefiner(chat, StandInPhrases("a grey thing"))
         found = refine(red_brief(critic), critic, refiner, None, Limits(1, 2, 1))
     assert found.text == "a red car"
@@ -163,7 +164,7 @@ def test_money_ends_the_search_with_the_best_so_far(critic: Critic) -> None:
         stand_in_endpoint(draws(plain_png())) as drawing,
     ):
         generator = OpenAIImagesGenerator(ImagesSettings(base_url=drawing.base_url, price=0.04))
-        refiner = OpenAIRefiner(ChatSettings(base_url=chat.base_url), StandInPhrases("grey"))
+        refiner = OpenAIRefiner(RefinerChatSettings(base_url=chat.base_url), StandInPhrases("grey"))
         found = refine(red_brief(critic), critic, refiner, generator, Limits(4, 2, 2, cost=0.1))
     assert found.trace.cost == pytest.approx(0.08)
     assert len(drawing.asked) == 2

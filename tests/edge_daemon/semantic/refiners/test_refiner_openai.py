@@ -16,7 +16,7 @@ from edge_daemon.semantic.notes import Note
 from edge_daemon.semantic.refiners import make_refiner
 from edge_daemon.semantic.refiners.abc import Best, Proposal
 from edge_daemon.semantic.refiners.openai import OpenAIRefiner
-from edge_daemon.settings import ChatSettings, SemanticSettings
+from edge_daemon.settings import RefinerChatSettings, SemanticSettings
 from support.briefs import StandInPhrases, brief
 from support.stand_in_endpoint import (
     Asked,
@@ -37,7 +37,9 @@ BEST = Best("a red car", 0.25, drawn=False)
 def refiner_of(
     served: StandInEndpoint, phrases: StandInPhrases | None = None, **settings: Any
 ) -> OpenAIRefiner:
-    chat = ChatSettings.model_validate({"base_url": served.base_url, "attempts": 1, **settings})
+    chat = RefinerChatSettings.model_validate(
+        {"base_url": served.base_url, "attempts": 1, **settings}
+    )
     return OpenAIRefiner(chat, phrases or StandInPhrases("composed of phrases"))
 
 
@@ -240,6 +242,8 @@ def test_the_settings_name_the_refiner() -> None:
     made = make_refiner(SemanticSettings(refiner="openai"), phrases)
     assert isinstance(made, OpenAIRefiner)
     assert (made.name, made.local) == ("openai", False)
-    keyless = SemanticSettings(refiner="openai", chat=ChatSettings(api_key_env="NO_SUCH_KEY"))
+    keyless = SemanticSettings(
+        refiner="openai", chat=RefinerChatSettings(api_key_env="NO_SUCH_KEY")
+    )
     with pytest.raises(SettingsError, match="NO_SUCH_KEY"):
         make_refiner(keyless, phrases)
