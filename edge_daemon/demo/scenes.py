@@ -103,12 +103,25 @@ def _paste(
     left = int(cell[1] * cell_w + rng.uniform(0, max(1.0, cell_w - size)))
     top = int(cell[0] * cell_h + rng.uniform(0, max(1.0, cell_h - size)))
     left, top = min(left, width - size), min(top, height - size)
+    paste_icon(canvas, name, left, top, size)
+    return Thing(name, (left, top, size, size))
+
+
+def paste_icon(canvas: NDArray[np.float32], name: str, left: int, top: int, size: int) -> None:
+    """Lay an icon over a picture, in place.
+
+    Args:
+        canvas: float32 (height, width, 3), levels 0 to 255.
+        name: One of `icon_names`.
+        left: In pixels; the icon has to lie within the picture.
+        top: In pixels.
+        size: Side in pixels.
+    """
     icon = cv2.resize(_icon(name), (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
     alpha = icon[:, :, 3:] / 255.0
     patch = canvas[top : top + size, left : left + size]
     patch *= 1.0 - alpha
     patch += alpha * icon[:, :, :3]
-    return Thing(name, (left, top, size, size))
 
 
 def busy_background(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float32]:
