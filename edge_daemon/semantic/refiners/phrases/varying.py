@@ -20,7 +20,7 @@ from edge_daemon.semantic.refiners.phrases.draft import Draft, Item
 
 _ADDED: Final = (3, 5)
 """Least and most phrases that are added."""
-_LEAST: Final = 0.02
+_LEAST: Final = 0.1
 """Parts that a phrase has to cover to be tried."""
 _KEENNESS: Final = 6.0
 """Power of its gain that a phrase's odds of being added are in proportion to."""
