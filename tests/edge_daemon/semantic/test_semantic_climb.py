@@ -17,7 +17,7 @@ from edge_daemon.semantic.vocabulary import load_vocabulary
 from models import load_bundle
 
 SCENES = 10
-WIDTH, HEIGHT, THINGS = 320, 240, 6
+SIDE, THINGS = 256, 6
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def climbs(critic: Critic) -> list[Climb]:
     refiner, artist = PhraseRefiner(critic, load_vocabulary()), IconArtist()
     climbs: list[Climb] = []
     for seed in range(SCENES):
-        scene = make_scene(seed, width=WIDTH, height=HEIGHT, count=THINGS)
+        scene = make_scene(seed, width=SIDE, height=SIDE, count=THINGS)
         brief = Brief(scene.pixels, critic.look(scene.pixels, parts=40))
         refined = refine(brief, critic, refiner, artist, Limits(seed=seed))
         climbs.append(Climb(refined, frozenset(thing.name for thing in scene.things)))

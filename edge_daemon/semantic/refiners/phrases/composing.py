@@ -57,9 +57,9 @@ class Composer:
 
     def read(self, text: str) -> Draft:
         """The draft that a text of this composer's was made of."""
-        draft = self._wording.draft(text, self._asked, self._caption)
-        begun = self.begun()
-        return replace(draft, asked=draft.asked or begun.asked, caption=begun.caption)
+        draft, begun = self._wording.draft(text, self._asked, self._caption), self.begun()
+        whole = len(draft.asked) == len(begun.asked)
+        return replace(draft, asked=(draft if whole else begun).asked, caption=begun.caption)
 
     def text(self, draft: Draft) -> str:
         """As much of a draft as fits, in words; what is asked about is kept to the last."""
@@ -82,7 +82,7 @@ class Composer:
                 break
             if per_byte:
                 before = self._bytes(draft)
-                fitting = [(gain / (self._bytes(one) - before), one) for gain, one in fitting]
+                fitting = [(gain / max(1, self._bytes(one) - before), one) for gain, one in fitting]
             draft = max(fitting, key=lambda one: one[0])[1]
         return draft
 
@@ -127,8 +127,9 @@ class Composer:
 
     def phrase(self, item: Item) -> Phrase:
         """The phrase of which there is evidence, for an item of a draft."""
-        phrase = Phrase("thing", self._wording.name(item.words) or item.words)
-        return phrase if phrase in self._evidence.columns else Phrase("text", item.words)
+        words = self._wording.name(item.words) or item.words
+        thing = Phrase("thing", words)
+        return thing if thing in self._evidence.columns else Phrase("text", words)
 
     def _asked_items(self) -> tuple[Item, ...]:
         return tuple(map(self._asked_item, self._asked))
@@ -153,11 +154,8 @@ class Composer:
         return [columns[phrase] for phrase in phrases if phrase in columns]
 
     def _trimmed(self, draft: Draft) -> Draft:
-        shorter = draft
-        for shorter in _shorter(draft):
-            if self.fits(shorter):
-                break
-        return shorter
+        shorter = list(_shorter(draft))
+        return next(filter(self.fits, shorter), shorter[-1])
 
     def _bytes(self, draft: Draft) -> int:
         return len(self._wording.text(draft).encode("utf-8"))

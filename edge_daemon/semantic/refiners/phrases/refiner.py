@@ -12,8 +12,8 @@ from edge_daemon.semantic.brief import Brief
 from edge_daemon.semantic.cleaning import cleaned
 from edge_daemon.semantic.critic import Critic
 from edge_daemon.semantic.refiners.abc import Best, Proposal
+from edge_daemon.semantic.refiners.phrases.closer_look import CloserLook
 from edge_daemon.semantic.refiners.phrases.composing import Composer
-from edge_daemon.semantic.refiners.phrases.describing import Describer
 from edge_daemon.semantic.refiners.phrases.draft import Draft
 from edge_daemon.semantic.refiners.phrases.embedding import VocabularyEmbedding
 from edge_daemon.semantic.refiners.phrases.evidence import weigh
@@ -22,7 +22,7 @@ from edge_daemon.semantic.refiners.phrases.wording import Wording
 from edge_daemon.semantic.steering import mentions
 from edge_daemon.semantic.vocabulary import Vocabulary
 
-_SURE: Final = 0.5
+_LEAST_GAIN: Final = 0.5
 """Parts that a phrase of a first text has to cover beyond the phrases before it. Of what is named
 by it in scenes of icons 0.88 is there, and 0.82 of what is there is named."""
 _ATTEMPTS: Final = 8
@@ -60,8 +60,8 @@ class PhraseRefiner:
         It costs nothing and takes milliseconds, so neither time nor budget bound it.
         """
         caption, notes = cleaned(" ".join(brief.caption.split()), brief.max_bytes)
-        composer, describer = self._prepared(brief, caption.rstrip(" .,;:"))
-        variation = Variation(composer, describer, rng)
+        composer, closer_look = self._prepared(brief, caption.rstrip(" .,;:"))
+        variation = Variation(composer, closer_look, rng)
         if best is None:
             drafts = _first(composer, variation)
         else:
@@ -75,7 +75,7 @@ class PhraseRefiner:
                 break
         return Proposal(tuple(texts), notes=notes)
 
-    def _prepared(self, brief: Brief, caption: str) -> tuple[Composer, Describer]:
+    def _prepared(self, brief: Brief, caption: str) -> tuple[Composer, CloserLook]:
         """The evidence for one picture, and what makes texts of it."""
         asked = brief.asked
         others = [words for words in dict.fromkeys(asked) if self._wording.name(words) is None]
@@ -96,13 +96,13 @@ class PhraseRefiner:
         if caption and all(mentions(caption, words) for words in asked):
             asked = ()
         composer = Composer(evidence, self._wording, asked, caption, said, brief.max_bytes)
-        return composer, Describer(self._embedding, self._vocabulary, evidence)
+        return composer, CloserLook(self._embedding, self._vocabulary, evidence)
 
 
 def _first(composer: Composer, variation: Variation) -> Iterator[Draft]:
     """By gain, then by gain per byte with what the asked things are like, then variants."""
     begun = composer.begun()
-    by_gain = composer.extended(begun, _SURE)
+    by_gain = composer.extended(begun, _LEAST_GAIN)
     yield by_gain
-    yield composer.extended(variation.described(begun), _SURE, per_byte=True)
+    yield composer.extended(variation.described(begun), _LEAST_GAIN, per_byte=True)
     yield from variation.variants(by_gain)

@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from edge_daemon.semantic.refiners.phrases.closer_look import CloserLook
 from edge_daemon.semantic.refiners.phrases.composing import Composer
-from edge_daemon.semantic.refiners.phrases.describing import Describer
 from edge_daemon.semantic.refiners.phrases.draft import Draft, Item
 
 _ADDED: Final = (3, 5)
@@ -34,13 +34,15 @@ class Variation:
 
     Args:
         composer: Knows what would add how much.
-        describer: Knows what things are like.
+        closer_look: Knows what things are like.
         rng: Decides.
     """
 
-    def __init__(self, composer: Composer, describer: Describer, rng: np.random.Generator) -> None:
+    def __init__(
+        self, composer: Composer, closer_look: CloserLook, rng: np.random.Generator
+    ) -> None:
         self._composer = composer
-        self._describer = describer
+        self._closer_look = closer_look
         self._rng = rng
 
     def variants(self, draft: Draft) -> Iterator[Draft]:
@@ -105,7 +107,7 @@ class Variation:
 
     def _described(self, item: Item) -> Item:
         found = self._composer.found(self._composer.phrase(item))
-        return replace(item, attribute=self._describer.attribute(item.words, found.part))
+        return replace(item, attribute=self._closer_look.attribute(item.words, found.part))
 
     def _related(self, draft: Draft) -> Draft:
         """With two things of one place in one clause, as "cat next to dog on the left"."""
@@ -121,7 +123,7 @@ class Variation:
         i, j = pairs[int(self._rng.integers(len(pairs)))]
         item, other = draft.things[i], draft.things[j].words
         found = self._composer.found(self._composer.phrase(item))
-        relation = self._describer.relation(item.words, other, found.part)
+        relation = self._closer_look.relation(item.words, other, found.part)
         if not relation:
             return draft
         joined = _with(draft, i, replace(item, relation=relation, other=other))

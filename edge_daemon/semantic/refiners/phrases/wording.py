@@ -81,7 +81,11 @@ class Wording:
         clauses = re.split(r"[.,] ", f"{before}. {after}")
         scene = next((clause for clause in clauses if clause in self._scenes), "")
         light = next((clause for clause in clauses if clause in self._lights), "")
-        items = [item for clause in clauses if (item := self._item(clause, asked)) is not None]
+        items = [
+            item
+            for clause in clauses
+            if clause not in (scene, light) and (item := self._item(clause, asked)) is not None
+        ]
         return Draft(
             tuple(item for item in items if item.words in asked),
             caption_found,

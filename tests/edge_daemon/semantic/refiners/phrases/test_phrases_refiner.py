@@ -133,7 +133,7 @@ def test_a_full_text_is_varied_by_giving_something_up(refiner: PhraseRefiner, br
 
 
 @pytest.mark.parametrize(
-    "asked", [("bicycle saddle",), ("carrot",), ("knife", "car"), ("Größe der Tür",)]
+    "asked", [("bicycle saddle",), ("carrot",), ("knife", "car"), ("graffiti",), ("Größe der Tür",)]
 )
 @pytest.mark.parametrize("max_bytes", [16, 40, 400])
 def test_what_is_asked_about_leads(

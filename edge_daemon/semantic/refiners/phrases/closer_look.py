@@ -10,13 +10,13 @@ from edge_daemon.semantic.refiners.phrases.embedding import VocabularyEmbedding
 from edge_daemon.semantic.refiners.phrases.evidence import Evidence, cosines, likelihoods
 from edge_daemon.semantic.vocabulary import Vocabulary
 
-_MARGIN: Final = 0.25
+_MARGIN: Final = 0.5
 """By how much saying more has to bring the words nearer to the part, in standard deviations of
 cosines over things. What an encoder knows nothing about hardly moves them."""
 
 
-class Describer:
-    """Looks closer at single parts of a picture.
+class CloserLook:
+    """A closer look at single parts of one picture.
 
     Args:
         embedding: Of the vocabulary.
@@ -32,9 +32,13 @@ class Describer:
         self._evidence = evidence
 
     def attribute(self, words: str, part: int) -> str:
-        """The likeliest attribute of a thing in a part; empty if saying it is no better."""
+        """What a thing in a part is likeliest to be like.
+
+        Returns:
+            One attribute; empty if the words have one already, or do not fit better with it.
+        """
         attributes = self._vocabulary.attributes.words
-        if not attributes:
+        if not attributes or not set(attributes).isdisjoint(words.split()):
             return ""
         fitting = likelihoods(cosines(self._evidence.parts, self._embedding.get().attributes))
         attribute = attributes[int(fitting[part].argmax())]
