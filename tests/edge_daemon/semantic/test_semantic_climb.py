@@ -44,8 +44,13 @@ def critic() -> Critic:
 
 
 @pytest.fixture(scope="module")
-def climbs(critic: Critic) -> list[Climb]:
-    refiner, artist = PhraseRefiner(critic, load_vocabulary()), IconArtist()
+def refiner(critic: Critic) -> PhraseRefiner:
+    return PhraseRefiner(critic, load_vocabulary())
+
+
+@pytest.fixture(scope="module")
+def climbs(critic: Critic, refiner: PhraseRefiner) -> list[Climb]:
+    artist = IconArtist()
     climbs: list[Climb] = []
     for seed in range(SCENES):
         scene = make_scene(seed, width=SIDE, height=SIDE, count=THINGS)
@@ -61,6 +66,25 @@ def test_the_end_beats_the_first_round_in_most_scenes(climbs: list[Climb]) -> No
     assert all(end >= max(first) for end, first in zip(ends, firsts, strict=True))
     higher = [end > max(first) for end, first in zip(ends, firsts, strict=True)]
     assert sum(higher) >= 0.8 * SCENES
+
+
+def test_without_drawings_the_texts_come_nearer_to_the_picture(
+    critic: Critic, refiner: PhraseRefiner
+) -> None:
+    higher = named = right = 0
+    for seed in range(SCENES):
+        scene = make_scene(seed, width=480, height=360, count=THINGS)
+        brief = Brief(scene.pixels, critic.look(scene.pixels, parts=40))
+        refined = refine(brief, critic, refiner, None, Limits(seed=seed))
+        assert refined.image_score is None
+        first = max(candidate.score for candidate in refined.trace.rounds[0].candidates)
+        assert refined.text_score >= first
+        higher += refined.text_score > first
+        icons = {name for name, _ in wanted(refined.text)}
+        named += len(icons)
+        right += len(icons & {thing.name for thing in scene.things})
+    assert higher >= 0.8 * SCENES
+    assert right / named >= 0.8
 
 
 def test_the_best_never_falls_and_is_a_drawing_that_was_made(climbs: list[Climb]) -> None:

@@ -65,7 +65,7 @@ class PhraseRefiner:
         if best is None:
             drafts = _first(composer, variation)
         else:
-            drafts = variation.variants(composer.read(best.text))
+            drafts = variation.variants(composer.read(best.text), drawn=best.drawn)
         texts: dict[str, None] = {}
         for draft in islice(drafts, _ATTEMPTS * count):
             text = composer.text(draft)
@@ -105,4 +105,4 @@ def _first(composer: Composer, variation: Variation) -> Iterator[Draft]:
     by_gain = composer.extended(begun, _LEAST_GAIN)
     yield by_gain
     yield composer.extended(variation.described(begun), _LEAST_GAIN, per_byte=True)
-    yield from variation.variants(by_gain)
+    yield from variation.variants(by_gain, drawn=False)

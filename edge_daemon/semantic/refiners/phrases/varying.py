@@ -1,9 +1,13 @@
-"""Variants of a text: more is said, and with some luck something else is said otherwise.
+"""Variants of a text: small changes, left to chance.
 
-What climbs was measured on scenes of icons: saying three to five more of the likeliest things
-raises the expected CLIPSim of the drawings, while leaving out what is said, or where it is, nearly
-always lowers it. So every variant adds, as much as the others of its call, since longer texts
-score lower against the picture whatever they say; the other changes are rare.
+What climbs was measured on scenes of icons. Where drawings decide between texts, saying three to
+five more of the likeliest things raises the expected CLIPSim, while leaving out what is said, or
+where it is, nearly always lowers it. So every variant adds, and as much as the others of its call,
+since longer texts score lower against the picture whatever they say.
+
+Where nothing is drawn, that last fact would have the search end with the shortest text. So a thing
+is taken out and the likeliest put in, which may be the same: what there is little evidence of is
+exchanged, the rest changes its order, and the text keeps its length. Everything else is rare.
 """
 
 from __future__ import annotations
@@ -19,7 +23,11 @@ from edge_daemon.semantic.refiners.phrases.composing import Composer
 from edge_daemon.semantic.refiners.phrases.draft import Draft, Item
 
 _ADDED: Final = (3, 5)
-"""Least and most phrases that are added."""
+"""Least and most phrases that are added where drawings decide."""
+_DROPPING: Final = 0.25
+"""How often a thing is left out there."""
+_CHANGING: Final = 0.1
+"""How often something else is said otherwise, for each kind of change."""
 _LEAST: Final = 0.1
 """Parts that a phrase has to cover to be tried."""
 _KEENNESS: Final = 6.0
@@ -45,23 +53,23 @@ class Variation:
         self._closer_look = closer_look
         self._rng = rng
 
-    def variants(self, draft: Draft) -> Iterator[Draft]:
-        """Variants without end, some of them alike."""
-        least, most = _ADDED
-        count = int(self._rng.integers(least, most + 1))
-        changes = (
-            (0.25, self._dropped),
-            (0.1, self._placed),
-            (0.1, self._described_one),
-            (0.1, self._related),
-            (0.1, self._elsewhere),
-        )
+    def variants(self, draft: Draft, *, drawn: bool) -> Iterator[Draft]:
+        """Variants without end, some of them alike.
+
+        Args:
+            draft: What they are variants of.
+            drawn: Whether drawings decide between texts, or texts are compared with the picture.
+        """
+        count = int(self._rng.integers(_ADDED[0], _ADDED[1] + 1)) if drawn else 1
+        dropping = _DROPPING if drawn else 1.0
+        changes = (self._placed, self._described_one, self._related, self._elsewhere)
         while True:
             changed = draft
-            for chance, change in changes:
-                if self._rng.random() < chance:
+            for change in changes:
+                if self._rng.random() < _CHANGING:
                     changed = change(changed)
-            longer = self._extended(changed, count)
+            shorter = self._dropped(changed) if self._rng.random() < dropping else changed
+            longer = self._extended(shorter, count)
             # A text that is full can only be changed by giving something up.
             yield self._extended(self._dropped(draft), count) if longer == draft else longer
 
@@ -70,6 +78,7 @@ class Variation:
         return replace(draft, asked=tuple(map(self._described, draft.asked)))
 
     def _extended(self, draft: Draft, count: int) -> Draft:
+        """With so many more phrases, as far as they fit."""
         for _ in range(count):
             longer = [
                 (gain, one)

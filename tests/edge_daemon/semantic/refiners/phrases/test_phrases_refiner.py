@@ -124,6 +124,26 @@ def test_variants_go_on_from_the_best(refiner: PhraseRefiner, brief: Brief) -> N
         assert len(text) > len(best)
 
 
+def test_where_nothing_is_drawn_texts_keep_their_length(
+    refiner: PhraseRefiner, brief: Brief
+) -> None:
+    best = _proposed(refiner, brief)[0]
+    said = {item.words for item in _read(best).things}
+    proposal = refiner.propose(
+        brief,
+        Best(best, 0.3, drawn=False),
+        6,
+        rng=np.random.default_rng(0),
+        timeout_s=1.0,
+        budget=None,
+    )
+    for text in proposal.texts:
+        things = _read(text).things
+        names = {name for item in things for name in (item.words, item.other) if name}
+        assert len(names) == len(said)
+        assert len(names - said) <= 1
+
+
 def test_a_full_text_is_varied_by_giving_something_up(refiner: PhraseRefiner, brief: Brief) -> None:
     best = _proposed(refiner, brief)[0]
     full = replace(brief, max_bytes=len(best.encode()))
