@@ -17,6 +17,7 @@ _OUTCOMES = {
     "envelopes_resent": "resent",
     "envelopes_refused": "refused",
     "envelopes_recoded": "recoded",
+    "envelopes_escalated": "escalated",
 }
 _ERRORS = "errors_"
 _PLAIN = {

@@ -106,7 +106,7 @@ class Uplink:
 
     def counters(self) -> dict[str, int]:
         """Events since the start."""
-        names = ("delivered", "resent", "refused", "recoded", "dropped")
+        names = ("delivered", "resent", "refused", "recoded", "escalated", "dropped")
         return {f"envelopes_{name}": self._sender.counts[name] for name in names}
 
     def link_facts(self) -> dict[str, str | int | None]:
@@ -157,7 +157,8 @@ class Uplink:
         Args:
             key: (client, sequence).
             envelope: Its bytes.
-            spare: What to send if the cloud finds that it decodes the envelope to other latents.
+            spare: What to send if the cloud wants something else instead: it decodes the envelope
+                to other latents, or wants the picture of which this is a text.
 
         Raises:
             SpoolFullError: There is no room, and nothing in the spool may give way.

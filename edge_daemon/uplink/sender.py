@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from edge_daemon.errors import EdgeError, LatentsError, StorageError
+from edge_daemon.errors import EdgeError, EscalateError, LatentsError, StorageError
 from edge_daemon.uplink.deliveries import damaged
 from edge_daemon.uplink.spool import SpoolThread
 from edge_daemon.uplink.transports import Transport
@@ -50,7 +50,7 @@ class Sender:
         self._end = end
         self._look_after = look_after
         self._wake = asyncio.Event()
-        self._recodings: set[asyncio.Task[None]] = set()
+        self._replacements: set[asyncio.Task[None]] = set()
         self._turned = time.monotonic()
         self.up = False
         self.counts: Counter[str] = Counter()
@@ -75,7 +75,7 @@ class Sender:
                 due_s = self._window.next_due_s(time.monotonic())
                 await self._woken(min(_PATIENCE_S, due_s) if self.up and took_all else _PATIENCE_S)
         finally:
-            for task in self._recodings:
+            for task in self._replacements:
                 task.cancel()
 
     async def _looked_after(self) -> None:
@@ -99,11 +99,12 @@ class Sender:
                 if self._window.find(parcel.key) is parcel:
                     self._end(parcel.key, "dropped", damaged(parcel.key))
                 continue
-            if not await self._transport.send(parcel.key, stored.envelope):
+            insist = parcel.insisting
+            if not await self._transport.send(parcel.key, stored.envelope, insist=insist):
                 return False
             if self._window.find(parcel.key) is parcel:  # its answer may have been quicker
                 self.counts["resent"] += parcel.attempts > 0
-                self._window.sent(parcel, time.monotonic())
+                self._window.sent(parcel, time.monotonic(), len(stored.envelope))
         return True
 
     async def _woken(self, patience_s: float) -> None:
@@ -122,13 +123,13 @@ class Sender:
     def refused(self, key: Key, error: EdgeError) -> None:
         """See `Verdicts`."""
         parcel = self._window.find(key)
-        if parcel is not None and isinstance(error, LatentsError):
-            if parcel.recoded:
-                return  # about the copy before: a spare decodes alike everywhere
-            parcel.recoded = True
-            task = asyncio.create_task(self._recode(parcel, error))
-            self._recodings.add(task)
-            task.add_done_callback(self._recodings.discard)
+        if parcel is not None and isinstance(error, LatentsError | EscalateError):
+            if parcel.replaced or parcel.insisting:
+                return  # about the copy before: neither can be said of this one
+            parcel.replaced = True
+            task = asyncio.create_task(self._replace(parcel, error))
+            self._replacements.add(task)
+            task.add_done_callback(self._replacements.discard)
         else:
             self._end(key, "refused", error)
 
@@ -160,18 +161,26 @@ class Sender:
         """See `Verdicts`."""
         self.wake()
 
-    async def _recode(self, parcel: Parcel, error: LatentsError) -> None:
-        """The cloud cannot decode it: the spare takes its place, if there is one."""
+    async def _replace(self, parcel: Parcel, error: LatentsError | EscalateError) -> None:
+        """The cloud wants something else instead: the spare takes its place, if there is one."""
+        escalated = isinstance(error, EscalateError)
         try:
             record = await self._spool.use_spare(parcel.id)
         except StorageError as mistake:
-            parcel.recoded = False
+            parcel.replaced = False
             self.again(parcel.key, mistake, mistake.retry_after_s or _PATIENCE_S)
             return
-        if record is None:
+        if self._window.find(parcel.key) is not parcel:
+            return  # another cloud, or another copy, has settled it meanwhile
+        if record is None and not escalated:
             self._end(parcel.key, "refused", error)
             return
-        self.counts["recoded"] += 1
-        self._window.anew(record, time.monotonic())
-        _log.warning("event=envelope_recoded client=%s sequence=%d", *parcel.key)
+        if record is None:
+            parcel.replaced, parcel.insisting = False, True
+            how = "insisted_on"
+        else:
+            how = "escalated" if escalated else "recoded"
+            self.counts[how] += 1
+        self._window.anew(record or parcel.record, time.monotonic())
+        _log.warning("event=envelope_%s client=%s sequence=%d", how, *parcel.key)
         self.wake()

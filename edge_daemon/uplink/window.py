@@ -35,7 +35,8 @@ class Parcel:
         attempts: How often it was sent.
         due: When it may be sent again, by the monotonic clock, in seconds.
         postponed: The cloud asked for it again, at `due`.
-        recoded: The cloud could not decode it, and its spare takes its place.
+        replaced: The cloud wants something else instead, and its spare takes its place.
+        insisting: There is no spare, and whoever is connected now has to take it as it is.
     """
 
     record: Record
@@ -43,7 +44,8 @@ class Parcel:
     attempts: int = 0
     due: float = 0.0
     postponed: bool = False
-    recoded: bool = False
+    replaced: bool = False
+    insisting: bool = False
 
     @property
     def id(self) -> int:
@@ -172,11 +174,11 @@ class Window:
             return live
         return waited if self._pace.wait_s(now) <= 0.0 else None
 
-    def sent(self, parcel: Parcel, now: float) -> None:
-        """This envelope left."""
+    def sent(self, parcel: Parcel, now: float, size: int) -> None:
+        """This envelope left, in so many bytes: without its spare."""
         if parcel.key not in self._sent:
             if self._backlog.take_out(parcel.key) is not None:
-                self._pace.take(parcel.record.size)
+                self._pace.take(size)
             else:
                 self._live.take_out(parcel.key)
             self._sent[parcel.key] = parcel
@@ -217,7 +219,7 @@ class Window:
         return True
 
     def anew(self, record: Record, now: float) -> None:
-        """Other bytes take the place of those in flight: they are due now."""
+        """What is in flight is due now, with these bytes."""
         parcel = self._sent.get(record.key)
         if parcel is not None:
             parcel.record, parcel.attempts, parcel.due, parcel.postponed = record, 0, now, False
@@ -229,6 +231,10 @@ class Window:
             self._backlog.put(parcel)
 
     def reconnected(self, now: float) -> None:
-        """What was in flight may be lost: all of it is due, and back-off begins anew."""
+        """What was in flight may be lost: all of it is due, and back-off begins anew.
+
+        Nor has the cloud that is there now, which may be another, asked for anything else yet.
+        """
         for parcel in self._sent.values():
             parcel.attempts, parcel.due, parcel.postponed = 0, now, False
+            parcel.insisting = False

@@ -42,7 +42,7 @@ class Entry:
     Attributes:
         key: (client, sequence).
         envelope: Its bytes.
-        spare: The same picture in another codec, or `None`.
+        spare: The same frame in another form, or `None`.
         when_full: Whether it may give way later: 'drop-oldest' (live) or 'refuse-new'.
     """
 
@@ -94,7 +94,7 @@ class Content:
 
     Attributes:
         envelope: What to send.
-        spare: What to send if the cloud cannot decode it, or `None`.
+        spare: What to send if the cloud wants something else instead, or `None`.
     """
 
     envelope: bytes

@@ -63,8 +63,18 @@ class Transport(Protocol):
         """
         ...
 
-    async def send(self, key: Key, envelope: bytes) -> bool:
-        """Takes an envelope over; `False` if it cannot now, and `ready` will be called."""
+    async def send(self, key: Key, envelope: bytes, *, insist: bool = False) -> bool:
+        """Takes an envelope over.
+
+        Args:
+            key: (client, sequence).
+            envelope: Its bytes.
+            insist: It is a text, and there is no picture to be had instead. The cloud is to know
+                it beforehand; where its word does not come back, nobody asks.
+
+        Returns:
+            `False` if it cannot now, and `ready` will be called.
+        """
         ...
 
     async def close(self) -> None:

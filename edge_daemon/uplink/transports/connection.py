@@ -141,7 +141,7 @@ class Connection:
         """Whether one envelope more may be unanswered."""
         return self.answers.is_set() and len(self._unanswered) < self.credit
 
-    async def send(self, key: Key, envelope: bytes) -> bool:
+    async def send(self, key: Key, envelope: bytes, *, insist: bool = False) -> bool:
         """Sends an envelope, or says that it cannot now. What is unanswered may be sent again."""
         known = key in self._unanswered
         if self.task.done() or not (known or self.room):
@@ -149,7 +149,8 @@ class Connection:
         client, sequence = key
         self._unanswered.add(key)
         self.quiet.clear()
-        sent = await self._send(pack(EnvelopeNotice(client=client, sequence=sequence), envelope))
+        notice = EnvelopeNotice(client=client, sequence=sequence, insist=insist)
+        sent = await self._send(pack(notice, envelope))
         if not sent and not known:
             self._answered(key)
         return sent

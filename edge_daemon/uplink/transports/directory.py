@@ -90,7 +90,7 @@ class DirectoryTransport:
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._task = asyncio.create_task(self._run(), name="uplink-directory")
 
-    async def send(self, key: Key, envelope: bytes) -> bool:
+    async def send(self, key: Key, envelope: bytes, *, insist: bool = False) -> bool:
         """Takes an envelope if none is being written."""
         taken = self._up and self._slot is None
         if taken:

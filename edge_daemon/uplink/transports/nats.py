@@ -96,7 +96,7 @@ class NatsTransport:
         self._connector = Connector(self._settings, "edge-daemon")
         self._task = asyncio.create_task(self._attend(), name="uplink-nats")
 
-    async def send(self, key: Key, envelope: bytes) -> bool:
+    async def send(self, key: Key, envelope: bytes, *, insist: bool = False) -> bool:
         """Publishes an envelope, unless there is no link or too much is under way."""
         connection = self._connection
         if connection is None or self._is_full(len(envelope)):

@@ -112,10 +112,10 @@ class ZeroMqTransport:
             raise
         self._task = asyncio.create_task(self._run(), name="uplink-zeromq")
 
-    async def send(self, key: Key, envelope: bytes) -> bool:
+    async def send(self, key: Key, envelope: bytes, *, insist: bool = False) -> bool:
         """Sends an envelope, if there is a cloud that has credit left for it."""
         current = self._current if self._up and not self._holding else None
-        sent = current is not None and await current.send(key, envelope)
+        sent = current is not None and await current.send(key, envelope, insist=insist)
         self._wanted = not sent
         return sent
 

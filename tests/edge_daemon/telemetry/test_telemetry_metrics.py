@@ -92,6 +92,7 @@ async def test_the_published_state_is_shown(telemetry: Telemetry, tmp_path: Path
                 "encodes": 7,
                 "errors_busy": 2,
                 "envelopes_delivered": 4,
+                "envelopes_escalated": 2,
                 "answers_undeliverable": 3,
                 "envelope_bytes": 77,
             },
@@ -112,6 +113,7 @@ async def test_the_published_state_is_shown(telemetry: Telemetry, tmp_path: Path
     assert scrape("edge_encodes_total") == 7
     assert scrape("edge_errors_total", code="busy") == 2
     assert scrape("edge_envelopes_total", outcome="delivered") == 4
+    assert scrape("edge_envelopes_total", outcome="escalated") == 2
     assert list(scrape.labels("edge_events_total")) == [{"event": "answers_undeliverable"}]
     assert scrape("edge_queue_entries", queue="waiting") == 2
     assert scrape("edge_queue_limit_entries", queue="waiting") == 16

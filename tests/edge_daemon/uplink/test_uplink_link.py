@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 import zmq
@@ -24,9 +24,9 @@ from edge_daemon.errors import (
 from edge_daemon.settings import SpoolSettings, UplinkSettings, WhenFull
 from edge_daemon.uplink import Delivery, SpoolThread, Uplink
 from edge_daemon.uplink.spool import Content
-from edge_daemon.uplink.transports import Transport, Verdicts
+from edge_daemon.uplink.transports import Transport
 from edge_daemon.uplink.transports.zeromq import ZeroMqTransport
-from edge_daemon.wire import Key
+from support.carrier import Carrier
 from support.free_port import free_endpoint
 
 PATIENCE_S = 20.0
@@ -305,30 +305,6 @@ async def test_a_row_that_the_disk_damaged_ends_with_a_word_and_holds_up_nobody(
     await link.close(0.0)
 
 
-class Carrier:
-    """A stand-in for a transport: takes everything; the test gives the verdicts."""
-
-    cloud_answers: ClassVar[bool] = True
-
-    def __init__(self) -> None:
-        self.sent: asyncio.Queue[tuple[Key, bytes]] = asyncio.Queue()
-
-    async def open(self, verdicts: Verdicts) -> None:
-        self.task = asyncio.create_task(asyncio.Event().wait())
-        self.verdicts = verdicts
-        verdicts.link(up=True)
-
-    async def send(self, key: Key, envelope: bytes) -> bool:
-        self.sent.put_nowait((key, envelope))
-        return True
-
-    async def close(self) -> None:
-        self.task.cancel()
-
-    def describe(self) -> dict[str, str | int | None]:
-        return {"kind": "stand-in", "peer": "here", "others": None, "reconnects": 0}
-
-
 async def test_a_second_word_on_the_same_latents_does_not_cost_the_spare() -> None:
     carrier = Carrier()
     transport = cast("Transport", carrier)
@@ -337,10 +313,10 @@ async def test_a_second_word_on_the_same_latents_does_not_cost_the_spare() -> No
     key = ("cam", 1)
     link.reserve("cam")
     delivery = await link.submit(key, b"learned", b"classical")
-    assert await asyncio.wait_for(carrier.sent.get(), PATIENCE_S) == (key, b"learned")
+    assert await carrier.next() == (key, b"learned", False)
     differ = LatentsError("other latents", remedy="another codec")
     carrier.verdicts.refused(key, differ)
-    assert await asyncio.wait_for(carrier.sent.get(), PATIENCE_S) == (key, b"classical")
+    assert await carrier.next() == (key, b"classical", False)
     carrier.verdicts.refused(key, differ)
     assert not delivery.done()
     carrier.verdicts.delivered(key)

@@ -31,7 +31,7 @@ def send_all(window: Window, now: float) -> list[int]:
 def send_keys(window: Window, now: float) -> list[tuple[str, int]]:
     sent: list[tuple[str, int]] = []
     while (one := window.next(now)) is not None:
-        window.sent(one, now)
+        window.sent(one, now, one.record.size)
         sent.append(one.key)
     return sent
 
@@ -79,7 +79,7 @@ def test_a_postponed_envelope_leaves_at_that_time_and_holds_its_client_only() ->
         window.put(parcel(client, sequence))
     first = window.next(0.0)
     assert first is not None
-    window.sent(first, 0.0)
+    window.sent(first, 0.0, first.record.size)
     assert window.postpone(("a", 0), 3.0)
     assert send_keys(window, 0.0) == [("b", 0)]
     assert send_keys(window, 2.9) == []
@@ -145,6 +145,20 @@ def test_the_backlog_keeps_its_pace(live_first: bool) -> None:
     assert live_at == (0.0 if live_first else pytest.approx(waited[-1][0], abs=0.6))
 
 
+@pytest.mark.parametrize(("size", "pause_s"), [(100, 0.1), (50_000, 50.0)])
+def test_a_spare_that_stays_behind_does_not_count_against_the_pace(
+    size: int, pause_s: float
+) -> None:
+    window = Window(100, 1e6, backlog_bytes_per_s=1000.0)
+    for sequence in range(2):
+        window.put(parcel("cam", sequence, size=50_000, backlog=True))
+    first = window.next(0.0)
+    assert first is not None
+    window.sent(first, 0.0, size)
+    assert window.next(0.0) is None
+    assert window.next_due_s(0.0) == pytest.approx(pause_s)
+
+
 def test_what_is_dropped_leaves_no_more() -> None:
     window = filled(4)
     send_all(window, 0.0)
@@ -163,6 +177,20 @@ def test_other_bytes_of_what_is_in_flight_are_due_at_once() -> None:
     again = window.next(5.0)
     assert again is not None
     assert (again.record, again.attempts) == (other, 0)
+
+
+def test_whoever_is_connected_next_is_not_insisted_with() -> None:
+    window = filled(2)
+    send_all(window, 0.0)
+    one = window.find(("cam", 0))
+    assert one is not None
+    one.insisting = True
+    window.anew(one.record, 5.0)
+    assert window.next(5.0) is one
+    window.disconnected()
+    assert one.insisting
+    window.reconnected(6.0)
+    assert not one.insisting
 
 
 @given(

@@ -25,6 +25,8 @@ class ScriptedCloud:
         held: Envelopes that have no answer: route and key.
         most_held: Most of them at once.
         received: Keys of all envelopes.
+        envelopes: Their bytes.
+        insisted: Keys of those that came without anything to be had instead.
         pings: Pings so far.
         pong: What to answer pings with instead; empty: nothing.
     """
@@ -44,6 +46,8 @@ class ScriptedCloud:
         self.pong: bytes | None = None
         self.held: list[tuple[bytes, Key]] = []
         self.received: list[Key] = []
+        self.envelopes: list[bytes] = []
+        self.insisted: list[Key] = []
         self.most_held = self.pings = 0
         self._news = asyncio.Event()
 
@@ -110,11 +114,14 @@ class ScriptedCloud:
 
     async def _serve(self) -> None:
         while True:
-            route, header, *_ = await self._socket.recv_multipart()
+            route, header, *payload = await self._socket.recv_multipart()
             fields = json.loads(header)
             if fields["kind"] == "envelope":
                 key = (fields["client"], fields["sequence"])
                 self.received.append(key)
+                self.envelopes += payload
+                if fields.get("insist"):
+                    self.insisted.append(key)
                 self.held.append((route, key))
                 self.most_held = max(self.most_held, len(self.held))
                 if self.acknowledges:
