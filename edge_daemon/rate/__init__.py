@@ -10,8 +10,9 @@ on one path (`path`) that the operator's policy (`policy`) defines, from the bes
 last bound, and bytes fall along it, so that the search (`search`) is one-dimensional. A first guess
 comes from the picture's detail (`detail`), the codec's usual bytes (`scales`) and what was learned
 of the camera (`model`). What cannot fit is an `OverBudgetError`, never a larger frame. A rate per
-camera is dealt out to its frames by a token bucket (`bucket`); `controller` is all of that behind
-one call. Nothing in here looks at a clock: the time is passed in.
+camera is dealt out to its frames by a token bucket (`bucket`, `allowance`); `controller` is all of
+that behind one call. Frames that are to be text in any case get no more than their allowance.
+Nothing in here looks at a clock: the time is passed in.
 """
 
 from edge_daemon.rate.bucket import Bucket, Reservation

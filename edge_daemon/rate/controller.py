@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.codecs import Codec
-from edge_daemon.rate.bucket import Bucket, Reservation
-from edge_daemon.rate.budget import Budget, Counters, Fitted, over_budget
+from edge_daemon.rate.allowance import Allowance, allowing
+from edge_daemon.rate.bucket import Bucket
+from edge_daemon.rate.budget import Budget, Counters, Fitted
 from edge_daemon.rate.detail import Detail
 from edge_daemon.rate.model import BytesModel
-from edge_daemon.rate.path import path_of
+from edge_daemon.rate.path import Attempt, path_of
 from edge_daemon.rate.policy import Policy
 from edge_daemon.rate.scales import useful_range, usual_bytes
-from edge_daemon.rate.search import Encode, search
+from edge_daemon.rate.search import Encode, Found, Tried, search
 
 _MODELS_PER_CAMERA: Final = 8
 """Codecs and variants that a camera's frames are remembered under."""
@@ -95,41 +96,43 @@ class RateController:
         policy = policy or self.policy
         path = path_of(codec, policy, ceiling)
         known = self._camera(camera)
-        reservation = _reserve(known, budget, now)
-        used = 0
-        try:
+        with allowing(budget, _bucket_of(known, budget), now) as allowance:
             detail = Detail.of(pixels)
             with known.lock:
                 model = _model_of(known, codec, variant)
                 frame = model.of_frame(detail, path)
-            limit = budget.frame_bytes or 0 if reservation is None else reservation.allowance
-
-            def stretch(size: int) -> bool:
-                nonlocal limit
-                if reservation is None or size > (budget.frame_bytes or size):
-                    return False
-                if not reservation.extend(size):
-                    return False
-                limit = size
-                return True
-
-            found = search(path, frame, limit, encode, policy, stretch)
-            fitted: Fitted[T] | None = None
-            if found.best is not None and found.attempt is not None:
-                fitted = Fitted(*found.best, found.attempt, limit, found.tried, found.ceiling)
+            found = search(path, frame, allowance.limit, encode, policy, allowance.stretch)
             with known.lock:
                 model.learn(frame)
-                known.counters = known.counters.plus(found, fitted)
-            if fitted is None:
-                least = min(one.size for one in found.tried)
-                possible = reservation is not None and least <= (budget.frame_bytes or least)
-                wait_s = reservation.wait_s(least) if reservation and possible else None
-                raise over_budget(least, limit, wait_s)
-            used = len(fitted.bitstream)
-            return fitted
-        finally:
-            if reservation is not None:
-                reservation.settle(used)
+            return _settled(known, found, allowance)
+
+    def fit_text(
+        self, camera: Hashable, budget: Budget, encode: Encode[T], *, now: float
+    ) -> Fitted[T]:
+        """Make a text that fits; what is learned of the camera's pictures has no part in it.
+
+        Args:
+            camera: Whose frame it is.
+            budget: What the frame may take.
+            encode: Makes the attempt, which is semantic, as long as its room allows.
+            now: Seconds of a monotonic clock.
+
+        Raises:
+            OverBudgetError: Not even what `encode` made fits. It says by how much; with a rate,
+                also after how long it may fit.
+            EdgeError: Whatever `encode` raises.
+        """
+        known = self._camera(camera)
+        with allowing(budget, _bucket_of(known, budget), now) as allowance:
+            attempt = Attempt(0, semantic=True, room=allowance.limit)
+            made = encode(attempt)
+            size = len(made[0])
+            fits = size <= allowance.limit or allowance.stretch(size)
+            # A text is as long as it should be, and not as long as there is room.
+            found = Found(
+                made if fits else None, attempt, (Tried(attempt, size),), ceiling=fits
+            )
+            return _settled(known, found, allowance)
 
     def counters(self, camera: Hashable) -> Counters:
         """A camera's account so far; empty for one that is not remembered."""
@@ -157,7 +160,21 @@ class RateController:
             return known
 
 
-def _reserve(camera: _Camera, budget: Budget, now: float) -> Reservation | None:
+def _settled(camera: _Camera, found: Found[T], allowance: Allowance) -> Fitted[T]:
+    """What was found, if it fits; in any case the camera's account says how it went."""
+    fitted: Fitted[T] | None = None
+    if found.best is not None and found.attempt is not None:
+        limit = allowance.limit
+        fitted = Fitted(*found.best, found.attempt, limit, found.tried, found.ceiling)
+    with camera.lock:
+        camera.counters = camera.counters.plus(found, fitted)
+    if fitted is None:
+        raise allowance.refusal(min(one.size for one in found.tried))
+    allowance.used = len(fitted.bitstream)
+    return fitted
+
+
+def _bucket_of(camera: _Camera, budget: Budget) -> Bucket | None:
     if budget.kbps is None:
         return None
     rate = budget.kbps * 1000 / 8
@@ -165,7 +182,7 @@ def _reserve(camera: _Camera, budget: Budget, now: float) -> Reservation | None:
         if camera.bucket is None:
             camera.bucket = Bucket(rate, budget.burst_s)
         camera.bucket.tune(rate, budget.burst_s)
-        return camera.bucket.reserve(now, budget.frame_bytes)
+        return camera.bucket
 
 
 def _model_of(camera: _Camera, codec: Codec, variant: Hashable) -> BytesModel:

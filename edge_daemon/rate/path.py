@@ -27,13 +27,15 @@ class Attempt:
         quality: In the codec's own unit.
         strength: Multiplies how hard irrelevant parts are treated; at least 1.
         scale: Share of width and height, above 0 to 1.
-        semantic: Text instead of pixels; the other attributes then mean nothing.
+        semantic: Text instead of pixels; quality, strength and scale then mean nothing.
+        room: Of a semantic attempt: bytes that it may take; `None` for no bound.
     """
 
     quality: int
     strength: float = 1.0
     scale: float = 1.0
     semantic: bool = False
+    room: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

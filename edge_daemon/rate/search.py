@@ -9,7 +9,7 @@ fall evenly cost encodes, but nothing else, because only what was encoded and fi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Final, Generic, TypeVar
 
@@ -109,10 +109,11 @@ def search(
             best, at = made, index
     attempt = None if at is None else path.attempts[at]
     if best is None and path.semantic is not None:
-        made = encode(path.semantic)
-        tried.append(Tried(path.semantic, len(made[0])))
+        last = replace(path.semantic, room=budget)
+        made = encode(last)
+        tried.append(Tried(last, len(made[0])))
         if len(made[0]) <= budget:
-            best, attempt = made, path.semantic
+            best, attempt = made, last
     return Found(best, attempt, tuple(tried), ceiling=at == 0)
 
 

@@ -72,9 +72,9 @@ class EnvelopeHeader(BaseModel):
         max_length=64,
         description="equal for equal frames: two encodings of one frame are duplicates",
     )
-    relevance: dict[str, Any] | None = Field(description="the prefilter's summary")
+    relevance: dict[str, Any] | None = Field(default=None, description="the prefilter's summary")
     semantic: SemanticFacts | None = Field(default=None, description="in mode 'semantic'")
-    timings_ms: dict[str, Milliseconds]
+    timings_ms: dict[str, Milliseconds] = Field(default_factory=dict[str, Milliseconds])
     bitstream_bytes: Count
     bitstream_sha256: Sha256
 
@@ -127,9 +127,15 @@ def seal(bitstream: bytes, **facts: Any) -> Envelope:
 
 def pack_envelope(envelope: Envelope) -> bytes:
     """The bytes of an `.edge` file, and of an uplink message's payload."""
-    facts = envelope.header.model_dump(mode="python")
-    if facts["semantic"] is None:
-        del facts["semantic"]  # nearly all envelopes: their bytes count
+    header = envelope.header
+    if header.semantic is None:
+        facts = header.model_dump(mode="python", exclude={"semantic"})
+    else:
+        # A text is no longer than these facts: whatever is as it usually is may be left out.
+        facts = {
+            "version": header.version,
+            **header.model_dump(mode="python", exclude_defaults=True),
+        }
     return seal_header(dump_object(facts)) + envelope.bitstream
 
 

@@ -52,7 +52,7 @@ Mode = Literal["prefilter", "plain", "semantic"]
 """What a camera asks for."""
 
 SentMode = Literal["prefilter", "plain", "semantic"]
-"""What came of it: "semantic" is text in the picture's place, where no picture fits the budget."""
+"""What came of it: "semantic" is text in the picture's place, also where no picture fits."""
 
 ResultMode = Literal["prefilter", "plain", "semantic", "unchanged"]
 """What the camera is told: "unchanged" is a frame of which nothing was sent, by its rules."""

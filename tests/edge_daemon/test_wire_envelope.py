@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_daemon.errors import DecodeError
-from edge_daemon.wire import Envelope, pack_envelope, seal, unpack_envelope
+from edge_daemon.wire import Envelope, SemanticFacts, pack_envelope, seal, unpack_envelope
 from edge_daemon.wire.jsontext import dump_object
 
 
@@ -40,6 +40,39 @@ def with_header(header: dict[str, Any], bitstream: bytes) -> bytes:
 def test_round_trip(bitstream: bytes, prompt: str) -> None:
     envelope = sealed(bitstream, prompts=[prompt])
     assert unpack_envelope(pack_envelope(envelope)) == envelope
+
+
+FACTS = SemanticFacts(critic="tiny", refiner="phrases", text_score=0.25)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, b'"semantic":{"critic":"tiny","refiner":"phrases","text_score":0.25}'),
+        ({"pixels_kept": True}, b'"text_score":0.25,"pixels_kept":true}'),
+        ({"notice": "knows colours"}, b'{"critic":"tiny","notice":"knows colours",'),
+        ({"generator": "directory", "image_score": 0.5}, b'"text_score":0.25,"image_score":0.5}'),
+    ],
+)
+def test_of_a_text_only_what_is_unusual_is_told(changes: dict[str, Any], told: bytes) -> None:
+    envelope = sealed(
+        b"a red car",
+        mode="semantic",
+        codec={"id": "text"},
+        semantic=FACTS.model_copy(update=changes),
+        relevance=None,
+        timings_ms={},
+    )
+    packed = pack_envelope(envelope)
+    assert unpack_envelope(packed) == envelope
+    assert told in packed
+    assert not any(name in packed for name in (b"null", b"relevance", b"timings_ms"))
+
+
+def test_a_picture_says_nothing_of_texts() -> None:
+    packed = pack_envelope(sealed(relevance=None))
+    assert b"semantic" not in packed
+    assert b'"relevance":null' in packed
 
 
 PACKED = pack_envelope(sealed())

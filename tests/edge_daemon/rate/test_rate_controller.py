@@ -190,3 +190,32 @@ def test_frames_of_one_camera_may_be_in_work_at_once() -> None:
         thread.join()
     assert 0 < sum(sizes) <= 10_000
     assert controller.counters("a").frames == 120
+
+
+def test_a_text_is_given_its_room_and_is_charged_to_the_cameras_rate() -> None:
+    controller = RateController()
+    rate = Budget(frame_bytes=900, kbps=8.0, burst_s=2.0)
+    recorder = Recorder(lambda attempt: attempt.room or 0)
+    fitted = controller.fit_text("gate", rate, recorder, now=0.0)
+    assert fitted.attempt == Attempt(0, semantic=True, room=900)
+    assert (fitted.budget, fitted.encodes, fitted.share) == (900, 1, 1.0)
+    used = 900
+    for _ in range(5):
+        used += len(controller.fit_text("gate", rate, recorder, now=0.0).bitstream)
+    assert 900 < used <= 2_000
+    account = controller.counters("gate")
+    assert (account.frames, account.within, account.mean_share) == (6, 6, None)
+
+
+def test_a_text_that_cannot_be_shorter_takes_more_than_its_share_or_says_when_it_may() -> None:
+    controller = RateController()
+    rate = Budget(kbps=8.0, burst_s=2.0)  # the first frame's share is half of 2,000 bytes
+    fitted = controller.fit_text("gate", rate, Recorder(lambda _: 1_500), now=0.0)
+    assert (fitted.attempt.room, fitted.budget) == (1_000, 1_500)
+    with pytest.raises(OverBudgetError, match="takes 1500 bytes") as caught:
+        controller.fit_text("gate", rate, Recorder(lambda _: 1_500), now=0.0)
+    assert caught.value.retry_after_s == pytest.approx(1.0)
+    with pytest.raises(OverBudgetError) as caught:
+        controller.fit_text("gate", Budget(1_000), Recorder(lambda _: 1_500), now=0.0)
+    assert caught.value.retry_after_s is None
+    assert (controller.counters("gate").frames, controller.counters("gate").within) == (3, 1)

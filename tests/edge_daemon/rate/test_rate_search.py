@@ -210,6 +210,7 @@ def test_the_semantic_attempt_is_the_last_resort() -> None:
     fitted = fit(recorder, 1_000, policy)
     check(fitted, recorder, 1_000)
     assert fitted.attempt.semantic
+    assert fitted.attempt.room == 1_000
     assert not fitted.ceiling
     assert Attempt(4) in [attempt for _, attempt in recorder.made]
     fitted = fit(Recorder(size_of), 10_000, policy)
