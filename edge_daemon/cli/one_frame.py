@@ -9,10 +9,13 @@ from typing import Final
 from edge_daemon.codecs import Codec
 from edge_daemon.errors import SettingsError
 from edge_daemon.pictures import Picture, PictureLimits
+from edge_daemon.semantic.describer import Describer
 from edge_daemon.service import load_prefilter
 from edge_daemon.service.job import Job
 from edge_daemon.service.sealing import sealed
-from edge_daemon.service.shaping import Shaped, Shaper, check_able
+from edge_daemon.service.shaped import Shaped
+from edge_daemon.service.shaping import Shaper, check_able
+from edge_daemon.service.texts import TextShaper
 from edge_daemon.settings import Settings
 from edge_daemon.wire import FrameHeader, pack_envelope
 
@@ -82,7 +85,9 @@ def encoded(job: Job, settings: Settings, *, sealing: bool) -> tuple[Shaped, byt
     check_able(job.codec, settings.prefilter.allocation)
     job.plan = prefilter.plan(job.pixels, job.header.prompts, takes_map=job.codec.takes_map())
     (job.scores,) = prefilter.score([job.plan])
-    shaper = Shaper(settings.rate, prefilter, settings.codec)
+    describer = Describer(settings.semantic, prefilter.bundle)
+    texts = TextShaper(settings.semantic, describer, keeps_pixels=False)
+    shaper = Shaper(settings.rate, prefilter, settings.codec, texts)
     return shaper.shape(
         job, lambda made: pack_envelope(sealed(job, made)) if sealing else made.bitstream
     )

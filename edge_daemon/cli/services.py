@@ -33,6 +33,7 @@ from edge_daemon.config import load_settings
 from edge_daemon.errors import EdgeError
 from edge_daemon.settings import Settings
 from edge_daemon.telemetry import set_up_log
+from edge_daemon.wire import Mode
 
 
 def serve(context: typer.Context, config: ConfigOption = None) -> None:
@@ -79,7 +80,16 @@ def send(
     quality: QualityOption = None,
     allocation: AllocationOption = None,
     budget_bytes: BudgetOption = None,
-    plain: Annotated[bool, typer.Option("--plain", help="Send without the prefilter.")] = False,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="`plain` sends without the prefilter, `semantic` a text in the picture's place."
+        ),
+    ] = "prefilter",
+    caption: Annotated[
+        str | None,
+        typer.Option(help="What is known of the pictures; where the text starts from."),
+    ] = None,
     connect: ConnectOption = None,
     keys: KeysOption = None,
     config: ConfigOption = None,
@@ -106,6 +116,8 @@ def send(
     edge-daemon send photos/ --prompt "Is the gate open?" --ack delivered
 
     edge-daemon send 0 --prompt "Who is at the door?" --interval 5
+
+    edge-daemon send photos/ --prompt "" --mode semantic --caption "the yard, seen from the gate"
     """
     settings = settings_with(config)
     chosen = (
@@ -127,7 +139,8 @@ def send(
                     shot.image if isinstance(shot.image, Path) else shot.image.data,
                     prompt,
                     codec=chosen,
-                    mode="plain" if plain else "prefilter",
+                    mode=mode,
+                    caption=caption,
                     allocation=allocation,
                     budget_bytes=budget_bytes,
                     ack=ack,
@@ -165,9 +178,20 @@ def _tell(shot: Shot, result: Result, *, as_json: bool) -> None:
     console.print(
         f"{shot.name}: {rate(result.bitstream_bytes, result.width, result.height)} of "
         f"{result.source_bytes:,} source bytes, {result.codec['id']}, {total:.0f} ms, {result.ack}"
-        f"{_fitted(result)}",
+        f"{_text(result)}{_fitted(result)}",
         soft_wrap=True,
     )
+
+
+def _text(result: Result) -> str:
+    """How near a text comes to the picture in whose place it was sent."""
+    facts = result.semantic
+    if facts is None:
+        return ""
+    score = f"cosine {facts.text_score:.3f}"
+    if facts.image_score is not None:
+        score = f"CLIPSim {facts.image_score:.3f}"
+    return f"; {score} by {facts.critic}"
 
 
 def _fitted(result: Result) -> str:

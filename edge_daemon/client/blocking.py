@@ -102,6 +102,7 @@ class Client:
         *,
         codec: dict[str, Any] | None = None,
         mode: Mode = "prefilter",
+        caption: str | None = None,
         allocation: Allocation | None = None,
         budget_bytes: int | None = None,
         deadline_s: float | None = None,
@@ -117,8 +118,11 @@ class Client:
                 taken for an image file's bytes.
             prompt: One prompt or several; "" means no filtering.
             codec: Codec id and options, e.g. {"id": "hevc", "quality": 32}; `None` for the
-                daemon's default.
-            mode: "plain" encodes the picture as it is.
+                daemon's default. In mode "semantic": of the picture that is kept in case the cloud
+                wants it.
+            mode: "plain" encodes the picture as it is; "semantic" sends a few hundred bytes of text
+                in its place.
+            caption: What is known of the picture; for mode "semantic", whose text starts from it.
             allocation: What relevance is spent on: "smooth", "quantiser", "both" or "auto"; `None`
                 for the daemon's default.
             budget_bytes: Most bytes that the envelope may take. The daemon gives up quality,
@@ -141,6 +145,7 @@ class Client:
             prompt,
             codec=codec,
             mode=mode,
+            caption=caption,
             allocation=allocation,
             budget_bytes=budget_bytes,
             deadline_s=deadline_s,

@@ -23,6 +23,7 @@ from edge_daemon.wire import (
     Mode,
     ResultHeader,
     ResultMode,
+    SemanticFacts,
     error_of,
     pack,
 )
@@ -59,13 +60,14 @@ class Result:
         ack: The level reached: "accepted" (queued in the daemon's memory) or "delivered" (the cloud
             has it on disk).
         duplicate: Answered from the daemon's memory of an earlier message of that number.
-        mode: "prefilter" or "plain"; "semantic" if text took the picture's place.
+        mode: "prefilter" or "plain"; "semantic" if text took the picture's place, because it was
+            asked for or because no picture fitted.
         codec: The codec's configuration: its id and options.
         width: Of the source, in pixels.
         height: Of the source, in pixels.
         coded_width: Of the picture as it was sent, in pixels; `None` if none was.
         coded_height: Likewise.
-        encodes: How often the picture was encoded to fit its budget.
+        encodes: How often it was encoded to fit its budget.
         budget_bytes: That the envelope had to fit; `None` without a budget.
         source_bytes: Bytes that the camera sent.
         bitstream_bytes: Bytes that the codec made of them.
@@ -73,6 +75,7 @@ class Result:
         envelope_bytes: Bytes that cross the uplink: bitstream and facts.
         report: What the prefilter did and why; `None` in mode "plain", unless the daemon masks
             regions, which it does in that mode too.
+        semantic: How the text was found; `None` in other modes.
         timings_ms: Milliseconds per stage.
         envelope: The envelope's bytes if they were asked for; see `wire.unpack_envelope`.
     """
@@ -94,6 +97,7 @@ class Result:
     bitstream_sha256: str
     envelope_bytes: int
     report: dict[str, Any] | None
+    semantic: SemanticFacts | None
     timings_ms: dict[str, float]
     envelope: bytes | None = None
 
@@ -101,6 +105,8 @@ class Result:
         """All but the envelope's bytes, as JSON takes it."""
         facts = asdict(self)
         del facts["envelope"]
+        if self.semantic is not None:
+            facts["semantic"] = self.semantic.model_dump()
         return facts
 
 
@@ -129,6 +135,7 @@ class FrameWriter:
         *,
         codec: dict[str, Any] | None,
         mode: Mode,
+        caption: str | None,
         allocation: Allocation | None,
         budget_bytes: int | None,
         deadline_s: float | None,
@@ -154,6 +161,7 @@ class FrameWriter:
                 "raw": raw,
                 "codec": codec,
                 "mode": mode,
+                "caption": caption,
                 "allocation": allocation,
                 "budget_bytes": budget_bytes,
                 "deadline_s": deadline_s,
@@ -165,7 +173,7 @@ class FrameWriter:
             return Outgoing(number, pack(header, payload))
         except (TypeError, ValueError) as mistake:
             raise MessageError(
-                "the prompt or the codec cannot be written as JSON",
+                "the prompt, the caption or the codec cannot be written as JSON",
                 value=Verbatim(mistake),
                 remedy="use whole characters, finite numbers, lists and objects",
             ) from mistake

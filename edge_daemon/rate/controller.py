@@ -129,9 +129,7 @@ class RateController:
             size = len(made[0])
             fits = size <= allowance.limit or allowance.stretch(size)
             # A text is as long as it should be, and not as long as there is room.
-            found = Found(
-                made if fits else None, attempt, (Tried(attempt, size),), ceiling=fits
-            )
+            found = Found(made if fits else None, attempt, (Tried(attempt, size),), ceiling=fits)
             return _settled(known, found, allowance)
 
     def counters(self, camera: Hashable) -> Counters:

@@ -1,5 +1,1 @@
-"""Meaning in a few hundred bytes, for frames of which no picture fits."""
-
-from edge_daemon.semantic.sketch import TEXT_CODEC, sketch
-
-__all__ = ["TEXT_CODEC", "sketch"]
+"""Meaning in a few hundred bytes: texts that take a picture's place."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from edge_daemon.codecs import Codec, get_codec
 from edge_daemon.errors import (
     BusyError,
+    MessageError,
     PromptError,
     SpoolFullError,
     UnsupportedError,
@@ -22,7 +25,7 @@ from edge_daemon.service.leaving import WayOut
 from edge_daemon.service.limits import Client, Clients
 from edge_daemon.service.memory import Entry, Memory, fingerprint
 from edge_daemon.service.observing import DropReason, Observer, Unobserved
-from edge_daemon.service.shaping import check_able
+from edge_daemon.service.shaping import check_able, exact_config
 from edge_daemon.service.stages import Stages
 from edge_daemon.settings import Settings
 from edge_daemon.wire import MAX_PROMPTS, FrameHeader, Key
@@ -67,7 +70,8 @@ class Admission:
         client = self._clients.of(header.client)
         client.check_payload(len(payload))
         self._check(header)
-        codec = self._codec(header)
+        asked = self._asked(header)
+        codec = self._codec(header, asked)
         key: Key = (header.client, header.sequence)
         mark = None
         if self._memory.knows(key):
@@ -93,7 +97,7 @@ class Admission:
             now + allowed_s,
             client.limits,
             client.rules,
-            self._settings.codec if header.codec is None else header.codec,
+            asked,
             mark,
         )
         self._stages.put(job, client.rules)
@@ -145,6 +149,12 @@ class Admission:
                 value=header.ack,
                 remedy='ask for "accepted" or "delivered"',
             )
+        if header.caption is not None and header.mode != "semantic":
+            raise MessageError(
+                f"a caption has no place in mode {header.mode}",
+                value=header.caption,
+                remedy='send "mode": "semantic", or no caption',
+            )
         if not 1 <= len(header.prompts) <= MAX_PROMPTS:
             raise PromptError(
                 f"a frame takes 1 to {MAX_PROMPTS} prompts",
@@ -159,9 +169,16 @@ class Admission:
                 remedy="send a shorter prompt",
             )
 
-    def _codec(self, header: FrameHeader) -> Codec:
+    def _asked(self, header: FrameHeader) -> Mapping[str, Any]:
+        """The configuration of the frame's codec, as the frame or the operator wrote it."""
+        default = self._settings.codec
+        asked = default if header.codec is None else header.codec
+        # The picture that is kept for a text is a spare, and has none itself.
+        return exact_config(asked, default) if header.mode == "semantic" else asked
+
+    def _codec(self, header: FrameHeader, asked: Mapping[str, Any]) -> Codec:
         """The codec that the frame asks for, if it can do here what is asked of it."""
-        codec = get_codec(self._settings.codec if header.codec is None else header.codec)
+        codec = get_codec(asked)
         if not (codec.exact_everywhere or self._uplink.cloud_answers):
             raise UnsupportedError(
                 "the way to the cloud brings back no word on whether a learned codec decoded right",

@@ -24,6 +24,7 @@ from edge_daemon.lifecycle import (
 )
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.reload import Load, Reloader
+from edge_daemon.semantic.describer import Describer
 from edge_daemon.service.activity import Activity
 from edge_daemon.service.admission import Admission, stopping
 from edge_daemon.service.front import Front
@@ -38,6 +39,7 @@ from edge_daemon.service.starting import (
     log_bundle,
     uplink_keys,
 )
+from edge_daemon.service.warming import MakeDescriber, warm_soon
 from edge_daemon.settings import Settings, rules_of
 from edge_daemon.settings.live import Live
 from edge_daemon.systemd import Notifier, Watchdog, watchdog_period_s
@@ -96,11 +98,24 @@ class Daemon:
         settings: All of them but `cloud`.
         prefilter: What finds and spends relevance.
         load: Reads the settings anew; `None`: a reload changes nothing.
+        make_describer: Makes what finds texts.
+
+    Raises:
+        SettingsError: The vocabulary cannot be read, or a key is missing.
     """
 
-    def __init__(self, settings: Settings, prefilter: Prefilter, load: Load | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prefilter: Prefilter,
+        load: Load | None = None,
+        *,
+        make_describer: MakeDescriber = Describer,
+    ) -> None:
         self._live = Live(settings)
         self._prefilter = prefilter
+        self._make_describer = make_describer
+        self._describer = make_describer(settings.semantic, prefilter.bundle)
         self._load = load or (lambda: settings)
         self._counters: Counter[str] = Counter()
         self._memory = Memory()
@@ -159,6 +174,7 @@ class Daemon:
         self._workers = self._stages.start()
         self._overview.begin((self._front.task, *self._uplink.tasks, *self._workers))
         self._attendants = self._attend()
+        self._warm_up = warm_soon(self._describer)
         link = self._uplink.link_facts()
         log_bundle(self._prefilter.bundle)
         _log.info(
@@ -190,6 +206,7 @@ class Daemon:
         """
         settings = self._live.now
         stages_s, uplink_s = settings.stages.drain_s, settings.uplink.drain_s
+        self._warm_up.cancel()
         self._watchdog.stopping()
         self._notifier.stopping("finishes what is in work")
         self._notifier.extend_timeout(stages_s + uplink_s + _MARGIN_S)
@@ -237,6 +254,7 @@ class Daemon:
         self._stages = Stages(
             settings,
             self._prefilter,
+            self._describer,
             self._memory,
             self._uplink,
             self._counters,
@@ -256,7 +274,14 @@ class Daemon:
     def _attend(self) -> list[asyncio.Task[None]]:
         """What looks after the daemon itself."""
         reconfiguring = Reconfiguring(
-            self._prefilter, self._admission, self._stages, self._uplink, check_settings
+            self._live.now,
+            self._describer,
+            self._make_describer,
+            self._prefilter,
+            self._admission,
+            self._stages,
+            self._uplink,
+            check_settings,
         )
         reloader = Reloader(
             self._live, self._load, reconfiguring.prepare, self._notifier, self._reloads

@@ -27,7 +27,7 @@ class Job:
         header: As received, checked.
         payload: As received; dropped once it is decoded.
         payload_bytes: Its length.
-        codec: What will encode it.
+        codec: What will encode it; of a frame that is to be text, the picture that is kept.
         received: When it came, by the monotonic clock, in seconds.
         deadline: When its result is of no more use, by the same clock.
         limits: Of its picture.
@@ -38,7 +38,7 @@ class Job:
         pixels: uint8 (H, W, 3), once it is decoded.
         plan: Once it is planned; `None` in mode "plain" where no region is masked.
         scores: Once its tiles are scored.
-        slow: Whether its codec will take seconds.
+        slow: Whether its codec, or asking for a text, will take seconds.
         ticket: Its place among its client's frames.
         cost_s: Seconds that it was expected to take of what all frames share.
         foretold_s: Seconds after which its turn was expected to come, when it was let in.
@@ -141,7 +141,7 @@ class Finished:
         job: The frame.
         facts: The fields of its `result` message but `ack` and `duplicate`.
         envelope: Its bytes.
-        spare: The same picture in a codec that is exact anywhere.
+        spare: What the cloud may want instead: a picture, in a codec that is exact anywhere.
         unchanged: Nothing is sent: too little changed since the last frame that was.
         sent: To be called once it is with the uplink.
     """

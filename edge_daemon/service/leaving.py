@@ -210,7 +210,7 @@ class Leaving:
             "budget_bytes=%s encodes=%s ms=%.0f",
             *job.key,
             facts["mode"],
-            job.codec.codec_id,
+            facts["codec"]["id"],
             job.payload_bytes,
             len(done.envelope),
             facts["budget_bytes"] or "none",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edge_daemon.prefilter import Report
 from edge_daemon.service.job import Finished, Job
-from edge_daemon.service.shaping import Shaped
-from edge_daemon.wire import Envelope, seal
+from edge_daemon.service.shaped import Shaped
+from edge_daemon.wire import Envelope, SentMode, seal
 
 _MOST_TOLD: Final = 512
 """Numbers of relevance per envelope, some 3 kB; as many as the largest tile budget."""
@@ -23,15 +23,28 @@ def shared_facts(job: Job, shaped: Shaped) -> dict[str, Any]:
     timings_ms = dict(job.timings_ms)
     if shaped.report is not None:
         timings_ms.update(shaped.report.timings_ms)
+    if shaped.describe_ms is not None:
+        timings_ms["describe"] = shaped.describe_ms
     timings_ms["codec"] = shaped.codec_ms
     return {
         "client": job.header.client,
         "sequence": job.header.sequence,
-        "mode": "semantic" if shaped.semantic else job.header.mode,
+        "mode": _sent_mode(job, shaped),
         "codec": shaped.codec,
         "source_bytes": job.payload_bytes,
+        "semantic": shaped.semantic,
         "timings_ms": {stage: round(spent, 3) for stage, spent in timings_ms.items()},
     }
+
+
+def _sent_mode(job: Job, shaped: Shaped) -> SentMode:
+    """What the frame is sent as: of one that was to be text, there is also the picture."""
+    if shaped.semantic is not None:
+        return "semantic"
+    if job.header.mode != "semantic":
+        return job.header.mode
+    asked = job.plan is not None and any(prompt.text for prompt in job.plan.prompts)
+    return "prefilter" if asked else "plain"
 
 
 def unchanged(job: Job, share: float) -> Finished:
@@ -57,10 +70,17 @@ def unchanged(job: Job, share: float) -> Finished:
 
 
 def sealed(job: Job, shaped: Shaped) -> Envelope:
-    """The envelope of a frame that is done."""
+    """The envelope of a frame that is done.
+
+    That of a text says nothing of times and tiles, which would be longer than the text.
+    """
     assert job.pixels is not None
     height, width = job.pixels.shape[:2]
     resized = (shaped.width, shaped.height) != (width, height)
+    facts = shared_facts(job, shaped)
+    report = shaped.report
+    if shaped.semantic is not None:
+        facts["timings_ms"], report = {}, None
     return seal(
         shaped.bitstream,
         prompts=list(job.header.prompts),
@@ -69,8 +89,8 @@ def sealed(job: Job, shaped: Shaped) -> Envelope:
         source_width=width if resized else None,
         source_height=height if resized else None,
         fingerprint=f"{job.fingerprint:x}" if job.fingerprint else None,
-        relevance=None if shaped.report is None else relevance_summary(shaped.report),
-        **shared_facts(job, shaped),
+        relevance=None if report is None else relevance_summary(report),
+        **facts,
     )
 
 

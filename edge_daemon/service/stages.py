@@ -4,10 +4,10 @@
                                                                   slow -(one thread)-> leaving
 
 `waiting` says whose frame is begun next and how many are under way. A stage that has nowhere to put
-its result waits, so the queue before it fills, and in the end admission says busy. Pictures that
-take their codec seconds have a lane of their own, for they would hold up all others; when it is
-full, they are told busy. `leaving` gives the uplink each client's frames in their order. What one
-frame does wrong costs that frame only.
+its result waits, so the queue before it fills, and in the end admission says busy. Frames that take
+a codec seconds, or for whose text somebody is asked, have a lane of their own, for they would hold
+up all others; when it is full, they are told busy. `leaving` gives the uplink each client's frames
+in their order. What one frame does wrong costs that frame only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from edge_daemon.service.leaving import Leaving, WayOut
 from edge_daemon.service.memory import Memory
 from edge_daemon.service.observing import Observer, Unobserved
 from edge_daemon.service.pace import Pace
+from edge_daemon.service.shaping import SLOW_S
+from edge_daemon.service.texts import Describes
 from edge_daemon.service.waiting import WaitingRoom
-from edge_daemon.service.work import SLOW_S, Work
+from edge_daemon.service.work import Work
 from edge_daemon.settings import CameraSettings, Settings
 
 Given = TypeVar("Given")
@@ -42,6 +44,7 @@ class Stages:
     Args:
         settings: All of them.
         prefilter: What plans, scores and smooths.
+        describer: What finds texts.
         memory: Where the answers go.
         uplink: Where the envelopes go.
         counters: Events since the start.
@@ -53,6 +56,7 @@ class Stages:
         self,
         settings: Settings,
         prefilter: Prefilter,
+        describer: Describes,
         memory: Memory,
         uplink: WayOut,
         counters: Counter[str],
@@ -66,7 +70,7 @@ class Stages:
         self._observer = telemetry or Unobserved()
         self._activity = activity or Activity()
         self.room = WaitingRoom(self._settings, Pace(self._settings.threads))
-        self._work = Work(settings, prefilter, uplink)
+        self._work = Work(settings, prefilter, describer, uplink)
         self._leaving = Leaving(self.room, memory, uplink, counters, self._observer)
         batch = self._settings.batch_frames
         self._opened = Batcher(batch, self._settings.batch_wait_ms / 1000)
@@ -88,11 +92,11 @@ class Stages:
         """How the cameras with budgets fared."""
         return self._work.budgets()
 
-    def reconfigure(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings, describer: Describes) -> None:
         """From now on, frames are worked on by these; what sizes a queue or a pool stays."""
         self._opened.wait_s = settings.stages.batch_wait_ms / 1000
         self.room.queue_bytes = settings.stages.queue_bytes
-        self._work.reconfigure(settings)
+        self._work.reconfigure(settings, describer)
 
     def put(self, job: Job, rules: CameraSettings) -> None:
         """Takes a frame over; there must be room."""
@@ -215,9 +219,10 @@ class Stages:
 
     def _refuse_slow(self, job: Job) -> None:
         self._observer.dropped("busy", job.header.client)
-        codec_id = job.codec.codec_id
+        text = job.header.mode == "semantic"
+        wanted = "a text that somebody is asked for" if text else job.codec.codec_id
         error = BusyError(
-            f"as many pictures as may are waiting for a slow codec already ({codec_id})",
+            f"as many frames as may are waiting for work that takes seconds already ({wanted})",
             value=self._slow.qsize(),
             remedy="send the frame again later, or in a faster codec",
             retry_after_s=SLOW_S,

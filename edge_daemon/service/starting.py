@@ -17,6 +17,7 @@ from edge_daemon.codecs import (
 )
 from edge_daemon.keys import ClientKeys, ServerKeys, secure_client
 from edge_daemon.prefilter import Prefilter
+from edge_daemon.semantic.describer import Describer
 from edge_daemon.service.shaping import check_able, policy_of
 from edge_daemon.settings import Settings, check_bind
 from models import Bundle
@@ -28,7 +29,7 @@ def check(settings: Settings) -> None:
     """Checks what can be checked without starting anything; the errors are those of `run`."""
     configure_codecs(settings)
     check_settings(settings)
-    load_prefilter(settings)
+    Describer(settings.semantic, load_prefilter(settings).bundle)
 
 
 def check_settings(settings: Settings) -> None:

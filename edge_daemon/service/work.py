@@ -13,25 +13,28 @@ from edge_daemon.prefilter import Plan, Prefilter, Scores
 from edge_daemon.service.job import Finished, Job
 from edge_daemon.service.leaving import WayOut
 from edge_daemon.service.sealing import sealed, shared_facts, unchanged
+from edge_daemon.service.shaped import Shaped
 from edge_daemon.service.shaping import Shaper
+from edge_daemon.service.texts import Describes, TextShaper, without_pixels
 from edge_daemon.settings import Settings
 from edge_daemon.wire import pack_envelope
-
-SLOW_S = 2.0
-"""Seconds of encoding beyond which a picture goes by the slow lane."""
 
 
 class Work:
     """The work of the stages. Thread-safe, as long as one thread at a time has a frame."""
 
-    def __init__(self, settings: Settings, prefilter: Prefilter, uplink: WayOut) -> None:
+    def __init__(
+        self, settings: Settings, prefilter: Prefilter, describer: Describes, uplink: WayOut
+    ) -> None:
         self._prefilter = prefilter
         self._uplink = uplink
-        self._shaper = Shaper(settings.rate, prefilter, settings.codec)
+        texts = self._texts(settings, describer)
+        self._shaper = Shaper(settings.rate, prefilter, settings.codec, texts)
 
-    def reconfigure(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings, describer: Describes) -> None:
         """From now on, frames are fitted by these."""
-        self._shaper.reconfigure(settings.rate, settings.codec)
+        texts = self._texts(settings, describer)
+        self._shaper.reconfigure(settings.rate, settings.codec, texts)
 
     def budgets(self) -> dict[str, dict[str, float | None]]:
         """How the cameras with budgets fared."""
@@ -46,11 +49,10 @@ class Work:
         else:
             picture = from_raw(job.payload, tuple(raw.shape), raw.dtype, job.limits)
         job.payload, job.pixels = b"", picture.pixels
-        height, width = picture.pixels.shape[:2]
-        job.slow = job.codec.expected_encode_s(width, height) > SLOW_S
+        job.slow = self._shaper.is_slow(job)
         job.timings_ms["open"] = 1000 * (time.monotonic() - begun)
-        camera, watch = job.header.client, _watched(job)
-        if job.header.mode == "prefilter":
+        camera, watch, mode = job.header.client, _watched(job), job.header.mode
+        if mode != "plain":
             settings = self._prefilter.settings
             if job.header.allocation is not None:
                 settings = settings.model_copy(update={"allocation": job.header.allocation})
@@ -59,7 +61,9 @@ class Work:
                 job.header.prompts,
                 settings,
                 takes_map=job.codec.takes_map(),
-                link_idle=self._uplink.idle and not self._shaper.has_budget(job.header),
+                link_idle=mode == "prefilter"
+                and self._uplink.idle
+                and not self._shaper.has_budget(job.header),
                 camera=camera,
                 watch=watch,
             )
@@ -73,7 +77,7 @@ class Work:
         return self._prefilter.score(plans)
 
     def finish(self, job: Job) -> Finished:
-        """Smoothed, encoded, sealed; and a spare in a codec that is exact anywhere.
+        """Smoothed, encoded, sealed; and a spare, if the cloud may want something else instead.
 
         A frame of which too little changed since the last that was sent is none of this.
         """
@@ -87,10 +91,15 @@ class Work:
             sent = partial(self._prefilter.sent, job.plan.lean(), job.scores)
             if job.header.mode == "plain" and not self._prefilter.settings.mask:
                 job.plan = None  # it was only watched
-        shaped, packed = self._shaper.shape(job, lambda made: pack_envelope(sealed(job, made)))
-        spare = None
-        if not (job.codec.exact_everywhere or shaped.semantic):
-            spare = self._shaper.respare(job, shaped, lambda made: pack_envelope(sealed(job, made)))
+
+        def pack(made: Shaped) -> bytes:
+            return pack_envelope(sealed(job, made))
+
+        shaped, packed = self._shaper.shape(job, pack)
+        spare = self._shaper.spare(job, shaped, pack)
+        if spare is None and shaped.semantic is not None and shaped.semantic.pixels_kept:
+            shaped = without_pixels(shaped)
+            packed = pack(shaped)
         height, width = job.pixels.shape[:2] if job.pixels is not None else (0, 0)
         facts: dict[str, object] = {
             **shared_facts(job, shaped),
@@ -109,9 +118,15 @@ class Work:
         job.pixels = job.plan = job.scores = None
         return Finished(job, facts, packed, spare, sent=sent)
 
+    def _texts(self, settings: Settings, describer: Describes) -> TextShaper:
+        # Where the cloud's word does not come back, it can't ask for a picture.
+        keeps_pixels = settings.semantic.keep_pixels and self._uplink.cloud_answers
+        return TextShaper(settings.semantic, describer, keeps_pixels=keeps_pixels)
+
 
 def _watched(job: Job) -> str | None:
     """What else must be equal for a frame to be the same as the last: `None` if nobody compares."""
     if job.rules.min_change <= 0:
         return None
-    return repr((job.header.mode, job.header.prompts, job.codec.get_config()))
+    header = job.header
+    return repr((header.mode, header.caption, header.prompts, job.codec.get_config()))

@@ -21,6 +21,7 @@ LIVE: Final = frozenset(
         "prompt.max_bytes",
         "prefilter",
         "rate",
+        "semantic",
         # Not max_payload_bytes: the front socket has a bound of its own, made of it when it binds.
         "limits.max_pixels",
         "limits.max_header_bytes",

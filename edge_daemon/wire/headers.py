@@ -49,10 +49,10 @@ Key = tuple[str, int]
 
 AckLevel = Literal["accepted", "spooled", "delivered"]
 Mode = Literal["prefilter", "plain", "semantic"]
-"""What a camera asks for."""
+"""What a camera asks for; "semantic" is text in the picture's place."""
 
 SentMode = Literal["prefilter", "plain", "semantic"]
-"""What came of it: "semantic" is text in the picture's place, also where no picture fits."""
+"""What came of it; "semantic" also where no picture fits the budget."""
 
 ResultMode = Literal["prefilter", "plain", "semantic", "unchanged"]
 """What the camera is told: "unchanged" is a frame of which nothing was sent, by its rules."""

@@ -114,6 +114,21 @@ def test_a_frame_and_its_result(endpoint: str, client: Client) -> None:
     assert header["raw"] is None
 
 
+def test_a_text_and_what_is_told_of_it(endpoint: str, client: Client) -> None:
+    semantic = {"critic": "tiny", "refiner": "phrases", "text_score": 0.25, "pixels_kept": True}
+
+    def text(header: dict[str, Any], _: list[bytes]) -> list[dict[str, Any]]:
+        return [result(header, mode="semantic", codec={"id": "text"}, semantic=semantic)]
+
+    with Daemon(endpoint, text) as daemon:
+        answer = client.send(b"file", "a bicycle", mode="semantic", caption="a yard")
+    assert daemon.frames[0][0]["caption"] == "a yard"
+    assert answer.semantic is not None
+    assert (answer.semantic.text_score, answer.semantic.image_score) == (0.25, None)
+    told = json.loads(json.dumps(answer.to_dict()))["semantic"]
+    assert told == {"notice": "", "generator": None, "image_score": None} | semantic
+
+
 PIXELS = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 
 

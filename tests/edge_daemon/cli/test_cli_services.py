@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,6 +62,16 @@ def test_send_prints_json_lines(edge: Edge, endpoint: str, folder: Path) -> None
     facts = json.loads(line)
     assert facts["codec"]["id"] == "hevc"
     assert (facts["width"], facts["height"]) == (320, 200)
+
+
+def test_send_takes_a_caption_for_a_text_and_says_how_good_it_is(
+    edge: Edge, endpoint: str, folder: Path
+) -> None:
+    common = ["send", folder / "0.png", "--prompt", "red", "--connect", endpoint]
+    said = edge(*common, "--mode", "semantic", "--caption", "a red yard")
+    assert re.search(r", text, .*; cosine -?0\.\d{3} by tiny-colours", said)
+    said = edge(*common, "--caption", "a red yard", fails=1)
+    assert "a caption has no place in mode prefilter" in said
 
 
 def test_status_shows_counters(edge: Edge, endpoint: str) -> None:

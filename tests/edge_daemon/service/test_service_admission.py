@@ -23,6 +23,7 @@ from edge_daemon.settings import Settings
 from edge_daemon.wire import FrameHeader
 from models import Bundle, load_bundle
 from support.frames_in_work import Notes, Shelf, header_of
+from support.stand_in_describer import StandInDescriber
 from support.tiny_bundle import make_tiny_bundle
 
 
@@ -45,6 +46,7 @@ class Door:
         self.stages = Stages(
             settings,
             Prefilter(bundle),
+            StandInDescriber(),
             self.memory,
             self.shelf,
             self.counters,
@@ -154,3 +156,34 @@ async def test_an_ack_from_the_spool_needs_one(bundle: Bundle) -> None:
     with pytest.raises(UnsupportedError, match="no spool on disk"):
         Door(bundle).admit(header_of(ack="spooled"))
     assert not Door(bundle, spool={"directory": "spool"}).admit(header_of(ack="spooled")).waiting
+
+
+@pytest.mark.parametrize(
+    ("default", "kept"),
+    [({"id": "webp", "quality": 7}, {"id": "webp", "quality": 7}), ({"id": "cheng2020"}, {})],
+)
+async def test_the_picture_that_is_kept_for_a_text_is_in_a_codec_that_is_exact_anywhere(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, default: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(module, "check_able", _any)
+    door = Door(bundle, codec=default)
+    door.shelf.cloud_answers = False
+    learned = {"id": "cheng2020", "quality": 3}
+    door.admit(header_of(sequence=1, mode="semantic", codec=learned))
+    job = await door.stages.room.begin()
+    assert job.codec.exact_everywhere
+    assert job.asked == (kept or {"id": "jpeg"})
+    with pytest.raises(UnsupportedError, match="learned codec"):
+        door.admit(header_of(sequence=2, codec=learned))
+
+
+async def test_the_frames_own_codec_is_that_of_the_kept_picture(bundle: Bundle) -> None:
+    door = Door(bundle)
+    door.admit(header_of(mode="semantic", codec={"id": "webp", "quality": 9}))
+    job = await door.stages.room.begin()
+    assert job.codec.get_config()["quality"] == 9
+    assert job.asked == {"id": "webp", "quality": 9}
+
+
+def _any(*_: object) -> None:
+    """Every codec can encode here."""

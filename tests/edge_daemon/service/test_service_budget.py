@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_daemon.client import AsyncClient
-from edge_daemon.cloud import Receiver, decode_envelope, decode_text
+from edge_daemon.cloud import Receiver, decode_envelope
 from edge_daemon.codecs import registry
 from edge_daemon.codecs.abc import Pixels
 from edge_daemon.codecs.jpeg import Jpeg
@@ -168,33 +168,6 @@ async def test_what_cannot_fit_says_by_how_much_and_costs_one_frame(
             await client.send(picture, PROMPT, budget_bytes=700)
         assert (await client.send(picture, PROMPT, budget_bytes=8_000)).envelope_bytes <= 8_000
         assert daemon.status().counters["errors_over_budget"] == 1
-
-
-async def test_text_takes_the_place_of_a_picture_that_cannot_fit(
-    bundle: Bundle, picture: NDArray[np.uint8], tmp_path: Path
-) -> None:
-    rate = {"order": ["quality", "semantic"]}
-    settings = settings_of(rate=rate)
-    async with (
-        receiving(settings, tmp_path),
-        running(bundle, rate=rate, uplink=settings.uplink.model_dump()) as (_, client),
-    ):
-        result = await client.send(
-            picture, PROMPT, budget_bytes=2_000, ack="delivered", return_bitstream=True
-        )
-    assert result.mode == "semantic"
-    assert result.codec == {"id": "text"}
-    assert (result.coded_width, result.coded_height) == (None, None)
-    assert result.envelope_bytes <= 2_000
-    envelope = envelope_of(result.envelope)
-    text = decode_text(envelope).text
-    assert "red sign" in text
-    assert "400x320" in text
-    with pytest.raises(UnsupportedError, match="text in the picture's place"):
-        decode_envelope(envelope)
-    (file,) = files_in(tmp_path, "cam/*.txt")
-    assert file.read_text(encoding="utf-8") == text
-    assert f'"text":"cam/{file.name}"' in (tmp_path / "log.jsonl").read_text()
 
 
 async def test_a_camera_keeps_to_its_rate(bundle: Bundle, picture: NDArray[np.uint8]) -> None:

@@ -24,6 +24,7 @@ from edge_daemon.service.stages import Stages
 from edge_daemon.settings import CameraSettings, Settings
 from edge_daemon.wire import Key
 from support.frames_in_work import Notes, Shelf, job_of
+from support.stand_in_describer import StandInDescriber
 
 PATIENCE_S = 30.0
 RULES = CameraSettings(queue_share=1.0)
@@ -87,6 +88,7 @@ class Factory:
         self.stages = Stages(
             Settings.model_validate({"stages": {"queue_frames": 4096} | settings}),
             cast("Prefilter", None),
+            StandInDescriber(),
             self.memory,
             shelf,
             self.counters,

@@ -1,0 +1,87 @@
+"""What stands in for a describer where the text's meaning does not matter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_daemon.prefilter.prompt import Distilled
+from edge_daemon.semantic.refine import Refined
+from edge_daemon.semantic.side import Side
+from edge_daemon.semantic.trace import Trace
+from edge_daemon.service.texts import Describes
+from edge_daemon.settings import SemanticSettings
+from models import Bundle
+
+PATIENCE_S = 30.0
+WORDS = "a wide yard with a red gate and two bicycles leaning on its left post in the evening sun"
+NOTICE = "a stand-in that sees nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One call of `describe`."""
+
+    pixels: NDArray[np.uint8]
+    questions: tuple[str, ...]
+    caption: str
+    max_bytes: int | None
+    time_s: float | None
+    side: Side | None
+    at_once: bool
+
+
+class StandInDescriber:
+    """Says the same of every picture, in as many bytes as it is allowed.
+
+    Args:
+        local: Whether it claims to ask nobody.
+        words: What it says again and again until the bytes are used up.
+        text_score: That it claims.
+
+    Attributes:
+        asked: Every call.
+        go: Cleared, searches that ask somebody wait for it.
+    """
+
+    def __init__(self, *, local: bool = True, words: str = WORDS, text_score: float = 0.25) -> None:
+        self.local = local
+        self.asked: list[Asked] = []
+        self.go = threading.Event()
+        self.go.set()
+        self._words = words
+        self._text_score = text_score
+
+    def describe(
+        self,
+        pixels: NDArray[np.uint8],
+        questions: Sequence[Distilled] = (),
+        *,
+        caption: str = "",
+        max_bytes: int | None = None,
+        time_s: float | None = None,
+        side: Side | None = None,
+        at_once: bool = False,
+    ) -> Refined:
+        raw = tuple(one.raw for one in questions)
+        self.asked.append(Asked(pixels, raw, caption, max_bytes, time_s, side, at_once))
+        if not (self.local or at_once):
+            assert self.go.wait(PATIENCE_S)
+        most = 400 if max_bytes is None else max_bytes
+        text = " ".join([*raw, caption, *[self._words] * (most // len(self._words) + 1)]).strip()
+        refiner = "phrases" if self.local or at_once else "openai"
+        trace = Trace("tiny-colours", NOTICE, refiner, None, 0, ())
+        return Refined(text[:most].rstrip(), self._text_score, None, None, trace)
+
+
+def making(describer: Describes) -> Callable[[SemanticSettings, Bundle], Describes]:
+    """What a daemon makes its describer with: this one, whatever the settings."""
+
+    def make(_: SemanticSettings, __: Bundle) -> Describes:
+        return describer
+
+    return make
