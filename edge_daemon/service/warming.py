@@ -1,4 +1,4 @@
-"""What a describer does once, done before the first frame has to wait for it.
+"""What texts need done once, before the first frame has to wait for it.
 
 Embedding the vocabulary takes a large bundle seconds. Any frame may ask for a text, but most
 daemons' never do: so it is done a little after the start, by a thread that gives way to others.
@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from edge_daemon.semantic.coding import TextCoding, encode_payload
 from edge_daemon.service.texts import Describes
 from edge_daemon.settings import SemanticSettings
 from models import Bundle
@@ -31,9 +32,10 @@ _NICENESS: Final = 10
 
 
 def warm(describer: Describes) -> None:
-    """Has it describe a picture of nothing, asking nobody."""
-    begun = time.monotonic()
-    describer.describe(np.zeros((64, 64, 3), np.uint8), at_once=True)
+    """Has it describe a picture of nothing, asking nobody, and packs what it says."""
+    begun, nothing = time.monotonic(), np.zeros((64, 64, 3), np.uint8)
+    text = describer.describe(nothing, at_once=True).text
+    encode_payload(text, nothing, TextCoding())
     _log.info("event=describer_warm ms=%.0f", 1000 * (time.monotonic() - begun))
 
 
