@@ -15,6 +15,7 @@ from edge_daemon.service.job import Job
 from edge_daemon.service.sealing import sealed
 from edge_daemon.service.shaped import Shaped
 from edge_daemon.service.shaping import Shaper, check_able
+from edge_daemon.service.studio import Studio
 from edge_daemon.service.texts import TextShaper
 from edge_daemon.settings import Settings
 from edge_daemon.wire import FrameHeader, pack_envelope
@@ -87,9 +88,10 @@ def encoded(job: Job, settings: Settings, *, sealing: bool) -> tuple[Shaped, byt
     (job.scores,) = prefilter.score([job.plan])
     describer = Describer(settings.semantic, prefilter.bundle)
     texts = TextShaper(settings.semantic, describer, keeps_pixels=False)
-    shaper = Shaper(settings.rate, prefilter, settings.codec, texts)
+    shaper = Shaper(settings.rate, settings.codec, texts)
     return shaper.shape(
-        job, lambda made: pack_envelope(sealed(job, made)) if sealing else made.bitstream
+        Studio(job, job.codec, prefilter),
+        lambda made: pack_envelope(sealed(job, made)) if sealing else made.bitstream,
     )
 
 

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_daemon.codecs import Codec, check_encoder, codec_class, get_codec
-from edge_daemon.errors import DeadlineError, OverBudgetError
-from edge_daemon.prefilter import Prefilter
+from edge_daemon.errors import DeadlineError, EncodeError, OverBudgetError
 from edge_daemon.rate import Attempt, Budget, Knob, Policy, RateController
 from edge_daemon.service.job import Job
 from edge_daemon.service.shaped import Pack, Shaped
@@ -35,20 +34,14 @@ class Shaper:
 
     Args:
         settings: Budgets, and what may be given up for them.
-        prefilter: What smooths.
         default_codec: The configuration for frames that name no codec.
         texts: What makes texts of frames that are to be text, or of which no picture fits.
     """
 
     def __init__(
-        self,
-        settings: RateSettings,
-        prefilter: Prefilter,
-        default_codec: Mapping[str, Any],
-        texts: TextShaper,
+        self, settings: RateSettings, default_codec: Mapping[str, Any], texts: TextShaper
     ) -> None:
         self._settings = settings
-        self._prefilter = prefilter
         self._default_codec = default_codec
         self._texts = texts
         self._controller = RateController(policy_of(settings))
@@ -85,11 +78,11 @@ class Shaper:
             for camera, account in self._controller.accounts(_SHOWN_CAMERAS).items()
         }
 
-    def shape(self, job: Job, pack: Pack) -> tuple[Shaped, bytes]:
-        """One frame, smoothed, scaled, encoded and packed.
+    def shape(self, studio: Studio, pack: Pack) -> tuple[Shaped, bytes]:
+        """One frame, smoothed, scaled, encoded and packed; or described and packed.
 
         Args:
-            job: Decoded and, if it is to be filtered, scored.
+            studio: Has the frame's pixels.
             pack: What the budget is about.
 
         Returns:
@@ -100,8 +93,7 @@ class Shaper:
             DeadlineError: Encoding would take longer than the frame has.
             EdgeError: The codec's.
         """
-        studio = Studio(job, job.codec, self._prefilter)
-        budget = None
+        job, budget = studio.job, None
         if self.has_budget(job.header):
             budget = Budget(
                 self._frame_bytes(job.header), self._settings.budget_kbps, self._settings.burst_s
@@ -113,28 +105,29 @@ class Shaper:
             return shaped, pack(shaped)
         return self._fitted(studio, pack, budget, job.asked.get("quality"))
 
-    def spare(self, job: Job, first: Shaped, pack: Pack) -> bytes | None:
+    def spare(self, studio: Studio, first: Shaped, pack: Pack) -> bytes | None:
         """The frame once more, in the form that the cloud may want instead; if it may want any.
 
         Of what was to be text that is the picture. It has the operator's limits: no camera asked
         for its bytes. Of a picture in a learned codec it is the picture in one that every machine
         decodes alike, with the first one's limit. Neither is charged to the camera's rate.
-        Arguments are those of `shape`.
+        Arguments are those of `shape`, and what came of it.
 
         Returns:
-            What `pack` made of it; `None` if none is wanted, it does not fit, or there is no time
-            for it: a frame without a spare is better than none.
+            What `pack` made of it; `None` if none is wanted, it cannot be encoded or does not fit,
+            or there is no time for it: a frame without a spare is better than none.
         """
+        job = studio.job
         try:
             if first.semantic is not None:
-                return self._picture(job, pack) if first.semantic.pixels_kept else None
-            return None if job.codec.exact_everywhere else self._respare(job, first, pack)
-        except (OverBudgetError, DeadlineError) as error:
+                return self._picture(studio, pack) if first.semantic.pixels_kept else None
+            return None if job.codec.exact_everywhere else self._respare(studio, first, pack)
+        except (OverBudgetError, DeadlineError, EncodeError) as error:
             _log.warning("event=no_spare client=%s sequence=%d error=%r", *job.key, str(error))
             return None
 
-    def _picture(self, job: Job, pack: Pack) -> bytes:
-        studio = Studio(job, job.codec, self._prefilter)
+    def _picture(self, studio: Studio, pack: Pack) -> bytes:
+        job = studio.job
         settings, limits = self._settings, list[int]()
         if settings.budget_bytes is not None:
             limits.append(settings.budget_bytes)
@@ -145,9 +138,9 @@ class Shaper:
         budget, ceiling = Budget(max(1, min(limits))), job.asked.get("quality")
         return self._fitted(studio, pack, budget, ceiling, without=("semantic",))[1]
 
-    def _respare(self, job: Job, first: Shaped, pack: Pack) -> bytes:
+    def _respare(self, studio: Studio, first: Shaped, pack: Pack) -> bytes:
         codec = get_codec(exact_config(self._default_codec))
-        studio = Studio(job, codec, self._prefilter)
+        studio = studio.in_codec(codec)
         if first.budget_bytes is None:
             return pack(studio.made(Attempt(_quality(codec))))
         return self._fitted(studio, pack, Budget(first.budget_bytes), _quality(codec))[1]

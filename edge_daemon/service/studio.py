@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 
@@ -36,6 +37,12 @@ class Studio:
         self._strength = 0.0
         self._smoothed: NDArray[np.uint8] = job.pixels
         self._report: Report | None = None
+
+    def in_codec(self, codec: Codec) -> Studio:
+        """The same pixels, for another codec."""
+        other = copy.copy(self)
+        other.codec = codec
+        return other
 
     def made(self, attempt: Attempt) -> Shaped:
         """The picture as this attempt, which is not semantic, has it."""

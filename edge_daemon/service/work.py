@@ -15,6 +15,7 @@ from edge_daemon.service.leaving import WayOut
 from edge_daemon.service.sealing import sealed, shared_facts, unchanged
 from edge_daemon.service.shaped import Shaped
 from edge_daemon.service.shaping import Shaper
+from edge_daemon.service.studio import Studio
 from edge_daemon.service.texts import Describes, TextShaper, without_pixels
 from edge_daemon.settings import Settings
 from edge_daemon.wire import pack_envelope
@@ -29,7 +30,7 @@ class Work:
         self._prefilter = prefilter
         self._uplink = uplink
         texts = self._texts(settings, describer)
-        self._shaper = Shaper(settings.rate, prefilter, settings.codec, texts)
+        self._shaper = Shaper(settings.rate, settings.codec, texts)
 
     def reconfigure(self, settings: Settings, describer: Describes) -> None:
         """From now on, frames are fitted by these."""
@@ -95,8 +96,9 @@ class Work:
         def pack(made: Shaped) -> bytes:
             return pack_envelope(sealed(job, made))
 
-        shaped, packed = self._shaper.shape(job, pack)
-        spare = self._shaper.spare(job, shaped, pack)
+        studio = Studio(job, job.codec, self._prefilter)
+        shaped, packed = self._shaper.shape(studio, pack)
+        spare = self._shaper.spare(studio, shaped, pack)
         if spare is None and shaped.semantic is not None and shaped.semantic.pixels_kept:
             shaped = without_pixels(shaped)
             packed = pack(shaped)
