@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import zmq.asyncio
 
 from edge_daemon.codecs import (
@@ -17,6 +18,7 @@ from edge_daemon.codecs import (
 )
 from edge_daemon.keys import ClientKeys, ServerKeys, secure_client
 from edge_daemon.prefilter import Prefilter
+from edge_daemon.semantic.coding import side_of
 from edge_daemon.semantic.describer import Describer
 from edge_daemon.service.shaping import check_able, policy_of
 from edge_daemon.settings import Settings, check_bind
@@ -33,7 +35,7 @@ def check(settings: Settings) -> None:
 
 
 def check_settings(settings: Settings) -> None:
-    """Checks endpoint, keys, default codec and bounds; the errors are those of `run`."""
+    """Checks endpoint, keys, default codec, bounds and side information; as `run` does."""
     front = settings.front
     check_bind(
         front.bind, allow_insecure=front.allow_insecure_bind, encrypted=front.keys is not None
@@ -43,6 +45,8 @@ def check_settings(settings: Settings) -> None:
     uplink_keys(settings)
     check_able(get_codec(settings.codec), settings.prefilter.allocation)
     policy_of(settings.rate)
+    if settings.semantic.side != "none":
+        side_of(np.zeros((64, 64, 3), np.uint8), settings.semantic.side)
 
 
 def uplink_keys(settings: Settings) -> Callable[[zmq.asyncio.Socket], None] | None:

@@ -32,8 +32,9 @@ _LEAST_BYTES: Final = 16
 """Of UTF-8, that no text is made shorter than; the least that the settings take."""
 _MOST_TRIES: Final = 4
 """Searches for one frame; the last is for the shortest text."""
-_CAUTION: Final = 0.95
-"""Share of the room that a shorter text aims at: short texts pack a little worse."""
+_LIKE, _UNLIKE = 0.95, 0.8
+"""Share of the room that a text aims at: after another of its kind, which packs about as well if it
+is a little longer, and after one of another kind."""
 _MARGIN_S: Final = 0.25
 """Seconds of a frame's deadline that a search leaves for what comes after it."""
 _LONGEST_NAME, _LONGEST_NOTICE = 200, 1000
@@ -69,12 +70,12 @@ class _Scene:
     Attributes:
         pixels: uint8 (H, W, 3), veiled.
         side: What of its layout travels beside the text.
-        side_bytes: That this takes of the bitstream.
+        side_bytes: The same, as it travels.
     """
 
     pixels: NDArray[np.uint8]
     side: Side | None = None
-    side_bytes: int = 0
+    side_bytes: bytes = b""
 
 
 class TextShaper:
@@ -123,40 +124,46 @@ class TextShaper:
         self, studio: Studio, pack: Pack, room: int | None, *, last_resort: bool
     ) -> tuple[Shaped, bytes]:
         scene = self._scene(studio)
-        most, shortest = self._settings.max_bytes, False
-        describe_ms, tries = 0.0, 0
+        asks = not (last_resort or self.local)
+        # Where there is a bound, a text for which nobody is paid tells how long one may be.
+        probing = asks and room is not None
+        most, shortest, tries, describe_ms = self._settings.max_bytes, False, 0, 0.0
         while True:
             begun, tries = time.perf_counter(), tries + 1
-            at_once = last_resort or shortest
+            at_once = probing or not asks
             refined = self._described(studio.job, scene, most, at_once=at_once)
             describe_ms += 1000 * (time.perf_counter() - begun)
             facts = self._facts(refined, last_resort=last_resort)
             coded = self._coded(refined.text, scene, facts, studio.at_strength(1.0)[1])
             shaped = replace(coded, describe_ms=describe_ms, encodes=tries)
             packed = pack(shaped)
-            if room is None or len(packed) <= room or shortest:
+            if room is None or shortest or (len(packed) <= room and not probing):
                 _tell(studio.job, refined, tries)
                 return shaped, packed
-            utf8_bytes = len(refined.text.encode("utf-8"))
-            packed_bytes = len(shaped.bitstream) - scene.side_bytes
-            left = _CAUTION * (room - len(packed) + packed_bytes)
-            most = min(utf8_bytes - 1, int(left * utf8_bytes / max(1, packed_bytes)))
+            packed_bytes = len(shaped.bitstream) - len(scene.side_bytes)
+            left = room - len(packed) + packed_bytes
+            share = left / max(1, packed_bytes) * (_UNLIKE if probing else _LIKE)
+            most = min(most, int(share * len(refined.text.encode("utf-8"))))
             shortest = tries == _MOST_TRIES - 1 or most <= _LEAST_BYTES
             most = _LEAST_BYTES if shortest else most
+            # Nobody is asked twice.
+            asks, probing = probing and not shortest, False
 
     def _scene(self, studio: Studio) -> _Scene:
         pixels, kind = studio.veiled(), self._settings.side
         if kind == "none":
             return _Scene(pixels)
-        coded, side = side_of(pixels, kind)
-        return _Scene(pixels, side, len(coded))
+        side_bytes, side = side_of(pixels, kind)
+        return _Scene(pixels, side, side_bytes)
 
     def _coded(
         self, text: str, scene: _Scene, facts: SemanticFacts, report: Report | None
     ) -> Shaped:
         begun = time.perf_counter()
         coding = TextCoding(self._settings.packing, self._settings.side)
-        bitstream, config = encode_payload(text, scene.pixels, coding)
+        bitstream, config = encode_payload(
+            text, scene.pixels, coding, side_bytes=scene.side_bytes if scene.side else None
+        )
         height, width = scene.pixels.shape[:2]
         codec_ms = 1000 * (time.perf_counter() - begun)
         return Shaped(bitstream, config, width, height, facts, report, codec_ms)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from edge_daemon.client import AsyncClient, Result
-from edge_daemon.errors import BusyError, MessageError, SequenceError
+from edge_daemon.errors import BusyError, MessageError, SequenceError, SettingsError
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.semantic.coding import decode_payload
-from edge_daemon.service import Daemon
+from edge_daemon.service import Daemon, check
 from edge_daemon.settings import Settings
 from edge_daemon.wire import EnvelopeHeader, unpack_envelope
 from models import Bundle, load_bundle
@@ -30,8 +30,13 @@ PICTURE = busy_picture(160, 120)
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(make_tiny_bundle(tmp_path_factory.mktemp("bundle")), threads=1)
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="module")
+def bundle(directory: Path) -> Bundle:
+    return load_bundle(directory, threads=1)
 
 
 @asynccontextmanager
@@ -84,7 +89,7 @@ async def test_a_camera_gets_its_text_delivered_and_is_told_how_good_it_is(bundl
     assert result.envelope == cloud.envelopes[0]
     envelope = unpack_envelope(cloud.envelopes[0])
     text = decode_payload(envelope.bitstream, envelope.header.codec).text
-    assert text.startswith(f"{PROMPT} a yard {WORDS}")
+    assert text == f"{PROMPT} a yard {WORDS}"[:400].rstrip()
     assert drops == {}
 
 
@@ -194,3 +199,52 @@ async def test_a_change_of_caption_is_a_change_of_the_scene(bundle: Bundle) -> N
             for caption in ("a yard", "a yard", "a gate")
         ]
     assert modes == ["semantic", "unchanged", "semantic"]
+
+
+NO_KEY = {"api_key_env": "EDGE_NO_SUCH_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("semantic", "problem"),
+    [
+        ({"vocabulary": "/nowhere/words.toml"}, "words.toml"),
+        ({"refiner": "openai", "chat": NO_KEY}, "EDGE_NO_SUCH_KEY"),
+        ({"generator": "openai-images", "drawing": NO_KEY}, "EDGE_NO_SUCH_KEY"),
+    ],
+)
+def test_what_texts_cannot_be_found_with_stops_the_start(
+    directory: Path, bundle: Bundle, semantic: dict[str, Any], problem: str
+) -> None:
+    settings = Settings.model_validate({"bundle": str(directory), "semantic": semantic})
+    with pytest.raises(SettingsError, match=problem):
+        check(settings)
+    with pytest.raises(SettingsError, match=problem):
+        Daemon(settings, Prefilter(bundle))
+
+
+def test_a_key_that_nobody_needs_may_be_missing(directory: Path) -> None:
+    semantic = {"chat": NO_KEY, "drawing": NO_KEY}
+    check(Settings.model_validate({"bundle": str(directory), "semantic": semantic}))
+
+
+async def test_the_question_leads_the_text_that_the_phrases_make(bundle: Bundle) -> None:
+    settings = Settings.model_validate(
+        {
+            "front": {"bind": "tcp://127.0.0.1:*"},
+            "uplink": {"connect": free_endpoint(), "drain_s": 0.0},
+        }
+    )
+    daemon = Daemon(settings, Prefilter(bundle))
+    endpoint = await daemon.startup()
+    try:
+        async with AsyncClient(endpoint, client_id="cam", timeout_s=PATIENCE_S) as client:
+            result = await semantic(client, ack="accepted", return_bitstream=True)
+    finally:
+        await daemon.shutdown()
+    assert result.envelope is not None
+    envelope = unpack_envelope(result.envelope)
+    text = decode_payload(envelope.bitstream, envelope.header.codec).text
+    assert "red sign" in text.lower().split(".")[0]
+    assert len(text.encode("utf-8")) <= 400
+    assert result.semantic is not None
+    assert result.semantic.refiner == "phrases"

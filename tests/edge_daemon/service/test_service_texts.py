@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from edge_daemon.pictures import to_png
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.regions import boxes_of, veil
 from edge_daemon.semantic.coding import decode_payload
+from edge_daemon.semantic.refine import Refined
 from edge_daemon.service.job import Finished, Job
 from edge_daemon.service.texts import NO_PICTURE
 from edge_daemon.service.work import Work
@@ -38,6 +40,18 @@ class Deaf(Shelf):
     """A stand-in for a way to a cloud whose word does not come back."""
 
     cloud_answers = False
+
+
+class Wordy(StandInDescriber):
+    """A stand-in for a describer whose peer writes what packs badly."""
+
+    def describe(self, *arguments: Any, **options: Any) -> Refined:
+        refined = super().describe(*arguments, **options)
+        if options["at_once"]:
+            return refined
+        size = int(options["max_bytes"])
+        noise = np.random.default_rng(0).integers(33, 127, size, dtype=np.uint8)
+        return replace(refined, text=noise.tobytes().decode("ascii"))
 
 
 class Bench:
@@ -85,9 +99,9 @@ def test_a_text_is_searched_for_by_question_and_caption(bundle: Bundle) -> None:
     done = bench.finished(prompt=[PROMPT, "Is it new?"], caption="a yard")
     (asked,) = bench.describer.asked
     assert (asked.questions, asked.caption) == ((PROMPT, "Is it new?"), "a yard")
-    assert (asked.max_bytes, asked.time_s, asked.side, asked.at_once) == (400, None, None, False)
+    assert (asked.max_bytes, asked.time_s, asked.side, asked.at_once) == (400, None, None, True)
     envelope = unpack_envelope(done.envelope)
-    assert text_in(envelope).startswith(f"{PROMPT} Is it new? a yard {WORDS}")
+    assert text_in(envelope) == f"{PROMPT} Is it new? a yard {WORDS}"[:400].rstrip()
     assert told(done) == SemanticFacts(
         critic="tiny-colours", notice=NOTICE, refiner="phrases", text_score=0.25, pixels_kept=True
     )
@@ -176,10 +190,33 @@ def test_what_not_even_the_shortest_text_fits_says_by_how_much(bundle: Bundle) -
     describer = StandInDescriber(local=False)
     with pytest.raises(OverBudgetError, match=r"takes \d+ bytes, \d+ more than the 300 allowed"):
         Bench(bundle, describer).finished(budget_bytes=300)
+    # Nobody is paid for what cannot fit.
     assert [(asked.max_bytes, asked.at_once) for asked in describer.asked] == [
-        (400, False),
-        (16, True),  # nobody is paid for what cannot fit
+        (400, True),
+        (16, True),
     ]
+
+
+def test_who_is_asked_is_told_how_much_room_there_is(bundle: Bundle) -> None:
+    describer = StandInDescriber(local=False)
+    free = Bench(bundle, describer).finished()
+    assert [asked.at_once for asked in describer.asked] == [False]
+    tight = len(free.envelope) - 40
+    done = Bench(bundle, describer).finished(budget_bytes=tight)
+    probe, asked = describer.asked[1:]
+    assert (probe.max_bytes, probe.at_once) == (400, True)
+    assert not asked.at_once
+    assert 16 < (asked.max_bytes or 0) < 400
+    assert len(done.envelope) <= tight
+    assert told(done).refiner == "openai"
+
+
+def test_whose_text_does_not_fit_is_not_asked_twice(bundle: Bundle) -> None:
+    describer = Wordy(local=False)
+    done = Bench(bundle, describer).finished(budget_bytes=700)
+    assert len(done.envelope) <= 700
+    assert [asked.at_once for asked in describer.asked] == [True, False, True]
+    assert told(done).refiner == "phrases"
 
 
 def test_a_search_that_asks_has_what_is_left_of_the_deadline(bundle: Bundle) -> None:
@@ -242,7 +279,7 @@ def test_masked_regions_are_shown_to_nobody(bundle: Bundle, fields: dict[str, An
 @pytest.mark.parametrize("kind", ["thumbnail", "sketch"])
 def test_side_information_tells_nothing_of_what_is_masked(bundle: Bundle, kind: str) -> None:
     bench = Bench(bundle, prefilter={"mask": [MASK]}, semantic={"side": kind})
-    other = PICTURE.copy()
+    other = np.array(PICTURE, np.uint8)
     # Other details with the same means, which are all that a veil lets through.
     other[:60, 80:] = other[:60, 80:].reshape(3, 20, 80, 3)[:, ::-1].reshape(60, 80, 3)
     told: list[NDArray[np.uint8]] = []

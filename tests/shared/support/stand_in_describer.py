@@ -18,7 +18,13 @@ from edge_daemon.settings import SemanticSettings
 from models import Bundle
 
 PATIENCE_S = 30.0
-WORDS = "a wide yard with a red gate and two bicycles leaning on its left post in the evening sun"
+WORDS = (
+    "a wide yard with a red gate, two bicycles leaning on its left post, low evening sun; behind "
+    "them a white van whose rear doors stand open, crates of apples on a trolley, somebody in "
+    "overalls reading a list; far right a dog asleep under a bench, wet paving, a blue hose coiled "
+    "by the tap, ivy over half of the brick wall, one window lit upstairs, swallows on a wire, "
+    "clouds with gold edges, no people at the street, a parked scooter without plates, long shadows"
+)
 NOTICE = "a stand-in that sees nothing"
 
 
@@ -40,7 +46,7 @@ class StandInDescriber:
 
     Args:
         local: Whether it claims to ask nobody.
-        words: What it says again and again until the bytes are used up.
+        words: What it says, as far as the bytes go.
         text_score: That it claims.
 
     Attributes:
@@ -72,7 +78,7 @@ class StandInDescriber:
         if not (self.local or at_once):
             assert self.go.wait(PATIENCE_S)
         most = 400 if max_bytes is None else max_bytes
-        text = " ".join([*raw, caption, *[self._words] * (most // len(self._words) + 1)]).strip()
+        text = " ".join([*raw, caption, self._words]).strip()
         refiner = "phrases" if self.local or at_once else "openai"
         trace = Trace("tiny-colours", NOTICE, refiner, None, 0, ())
         return Refined(text[:most].rstrip(), self._text_score, None, None, trace)
