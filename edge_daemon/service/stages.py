@@ -220,7 +220,7 @@ class Stages:
     def _refuse_slow(self, job: Job) -> None:
         self._observer.dropped("busy", job.header.client)
         text = job.header.mode == "semantic"
-        wanted = "a text that somebody is asked for" if text else job.codec.codec_id
+        wanted = "mode semantic" if text else f"codec {job.codec.codec_id}"
         error = BusyError(
             f"as many frames as may are waiting for work that takes seconds already ({wanted})",
             value=self._slow.qsize(),

@@ -163,7 +163,7 @@ async def test_whoever_is_asked_for_texts_holds_up_nobody_else(bundle: Bundle) -
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         refused = [task.exception() for task in tasks if task.done()]
         assert all(isinstance(error, BusyError) and error.retry_after_s for error in refused)
-        assert "a text that somebody is asked for" in str(refused[0])
+        assert "takes seconds already (mode semantic)" in str(refused[0])
         assert daemon.status().queues["slow"] == 2
         bound = client._endpoint  # pyright: ignore[reportPrivateUsage]
         async with AsyncClient(bound, client_id="other", timeout_s=PATIENCE_S) as other:
