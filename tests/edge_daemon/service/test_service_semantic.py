@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 from edge_daemon.client import AsyncClient, Result
+from edge_daemon.cloud import Receiver
 from edge_daemon.errors import BusyError, MessageError, SequenceError, SettingsError
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.semantic.coding import decode_payload
 from edge_daemon.service import Daemon, check
+from edge_daemon.service.texts import NO_PICTURE
 from edge_daemon.settings import Settings
 from edge_daemon.wire import EnvelopeHeader, unpack_envelope
 from models import Bundle, load_bundle
@@ -248,3 +251,58 @@ async def test_the_question_leads_the_text_that_the_phrases_make(bundle: Bundle)
     assert len(text.encode("utf-8")) <= 400
     assert result.semantic is not None
     assert result.semantic.refiner == "phrases"
+
+
+@asynccontextmanager
+async def receiving(endpoint: str, directory: Path, **semantic: Any) -> AsyncGenerator[Receiver]:
+    cloud = {"bind": endpoint, "directory": str(directory), "semantic": semantic}
+    receiver = Receiver(Settings.model_validate({"cloud": cloud}))
+    await receiver.startup()
+    try:
+        yield receiver
+    finally:
+        await receiver.shutdown()
+
+
+def kept(directory: Path) -> list[dict[str, Any]]:
+    """The lines of a cloud's log."""
+    text = (directory / "log.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "keep_pixels", "mode", "escalated"),
+    [(0.2, True, "semantic", 0), (0.3, True, "prefilter", 1), (0.3, False, "semantic", 0)],
+)
+async def test_our_own_cloud_has_the_text_or_the_picture_once(
+    bundle: Bundle, tmp_path: Path, threshold: float, keep_pixels: bool, mode: str, escalated: int
+) -> None:
+    endpoint = free_endpoint()
+    async with (
+        receiving(endpoint, tmp_path, escalate_text_below=threshold),
+        running(bundle, endpoint, semantic={"keep_pixels": keep_pixels}) as (daemon, client),
+    ):
+        result = await semantic(client)  # the stand-in's score is 0.25
+        counters = daemon.status().counters
+    (line,) = kept(tmp_path)
+    assert (result.mode, line["mode"]) == ("semantic", mode)
+    assert counters["envelopes_escalated"] == escalated
+    suffix = ".txt" if mode == "semantic" else ".png"
+    assert (tmp_path / "cam" / f"{result.sequence}{suffix}").is_file()
+
+
+async def test_text_that_takes_a_pictures_place_says_so_to_the_cloud(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    endpoint = free_endpoint()
+    rate = {"order": ["quality", "semantic"]}
+    async with (
+        receiving(endpoint, tmp_path, escalate_text_below=0.9),
+        running(bundle, endpoint, rate=rate) as (_, client),
+    ):
+        result = await semantic(client, mode="prefilter", budget_bytes=800)
+    (line,) = kept(tmp_path)
+    assert (result.mode, line["mode"]) == ("semantic", "semantic")
+    assert line["envelope_bytes"] == result.envelope_bytes <= 800
+    assert line["semantic"]["notice"].startswith(NO_PICTURE)
+    assert WORDS[:100] in (tmp_path / line["text"]).read_text(encoding="utf-8")
