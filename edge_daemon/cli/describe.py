@@ -11,6 +11,7 @@ import typer
 from edge_daemon.cli.options import BackendOption, BundleOption, ConfigOption, settings_with
 from edge_daemon.cli.terminal import console, facts, rate
 from edge_daemon.pictures import PictureLimits, open_picture, save_picture
+from edge_daemon.prefilter.regions import boxes_of, veil
 from edge_daemon.semantic.coding import TextCoding, encode_payload, side_of
 from edge_daemon.semantic.describer import Describer
 from edge_daemon.semantic.refine import Refined
@@ -53,6 +54,8 @@ def describe(
     pixels = open_picture(photo.read_bytes(), limits).pixels
     height, width = pixels.shape[:2]
     plan = prefilter.plan(pixels, prompt or [""])
+    # A mask is the operator's word: whoever describes the picture sees it masked.
+    pixels = veil(pixels, boxes_of(plan.spending.mask, height, width))
     side_bytes, side = (b"", None) if semantic.side == "none" else side_of(pixels, semantic.side)
     found = Describer(semantic, prefilter.bundle).describe(
         pixels,
