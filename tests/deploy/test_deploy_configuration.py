@@ -24,9 +24,8 @@ DEFAULT = ROOT / "configs" / "default.toml"
 
 def test_it_differs_from_the_defaults_in_where_things_lie_and_nothing_else() -> None:
     changes = compare(Settings(), load_settings(SHIPPED))
-    assert changes.live == ()
+    assert changes.live == ("semantic.drawings",)
     assert changes.restart == (
-        "semantic.drawings",
         "cheng2020.python",
         "spool.directory",
         "uplink.directory.path",
