@@ -40,6 +40,7 @@ def demo(
             on_frame=lambda: progress.advance(task),
         )
     console.print(_costs(outcome.pairs))
+    console.print(_words(outcome.pairs))
     console.print(_stages(outcome.pairs))
     if outcome.notice:
         console.print(f"[yellow]Note:[/] {outcome.notice}.")
@@ -65,6 +66,21 @@ def _costs(pairs: list[Pair]) -> Table:
                 *_saved(cost, cost.quantiser_bytes),
                 end_section=number == len(pair.costs) - 1,
             )
+    return table
+
+
+def _words(pairs: list[Pair]) -> Table:
+    table = _table("The same in words: mode semantic")
+    table.caption = "bytes: of the packed text; link: of all that crosses it as payload"
+    table.add_column("picture and prompt", overflow="fold")
+    for name in ("bytes", "link"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("what the cloud has", overflow="fold")
+    for pair in pairs:
+        words = pair.words
+        table.add_row(
+            _name(pair), f"{words.bitstream_bytes:,}", f"{words.envelope_bytes:,}", words.text
+        )
     return table
 
 

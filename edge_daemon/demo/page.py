@@ -30,6 +30,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Words:
+    """A text in a picture's place.
+
+    Attributes:
+        text: As the cloud has it.
+        bitstream_bytes: Of the packed text.
+        envelope_bytes: Of all that crossed the link as payload.
+    """
+
+    text: str
+    bitstream_bytes: int
+    envelope_bytes: int
+
+
+@dataclass(frozen=True)
 class Pair:
     """One picture with one prompt, after its journey.
 
@@ -42,6 +57,7 @@ class Pair:
         source_bytes: The file that the camera sent.
         kept_percent: Share of the source's pixels that reached the encoder bit for bit.
         costs: One for each codec.
+        words: The same frame in mode "semantic".
         stages_ms: Milliseconds per stage, in the order of travel, of the first codec's frame.
         images: Caption to file, relative to the page.
     """
@@ -54,6 +70,7 @@ class Pair:
     source_bytes: int
     kept_percent: float
     costs: tuple[Cost, ...]
+    words: Words
     stages_ms: dict[str, float]
     images: dict[str, str]
 
@@ -127,6 +144,9 @@ def _section(pair: Pair) -> str:
 <p>Distilled to <b>{escape(pair.distilled)}</b>. {pair.width}&times;{pair.height} pixels,
 {pair.source_bytes:,} bytes as the camera sent it; {pair.kept_percent:.1f}&nbsp;% of the source
 pixels reached the encoder bit for bit when it was smoothed.</p>
+<p>In words, {pair.words.bitstream_bytes:,} bytes
+({pair.bits_per_pixel(pair.words.bitstream_bytes):.5f} bits per source pixel; with all that crosses
+the link, {pair.words.envelope_bytes:,}): <q>{escape(pair.words.text)}</q></p>
 <div class="strip">{figures}</div>
 <div class="tables"><table><tr><th>codec</th><th>bytes, plain</th><th>bits per source pixel</th>
 <th>bytes, smoothed</th><th>bits per source pixel</th><th>saved</th>

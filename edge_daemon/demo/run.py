@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from edge_daemon.client import Client, Result
 from edge_daemon.codecs import codec_class, codec_status, get_codec
-from edge_daemon.demo.page import Cost, Pair, write_page
+from edge_daemon.demo.artist import IconArtist
+from edge_daemon.demo.page import Cost, Pair, Words, write_page
 from edge_daemon.demo.processes import Running, daemon_and_cloud
 from edge_daemon.demo.scenes import Scene, make_scene
 from edge_daemon.errors import InternalError
@@ -22,6 +23,7 @@ from edge_daemon.pictures import save_picture
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.heatmap import draw_heatmap
 from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.semantic.generators.abc import Order
 from edge_daemon.settings import Allocation, PrefilterSettings
 
 CODECS: dict[str, dict[str, Any]] = {
@@ -96,7 +98,8 @@ def frames_of_run(scenes: int) -> int:
     """How many frames a run with so many scenes sends."""
     codecs = codecs_here().values()
     mapped = sum(codec_class(one["id"]).takes_map() for one in codecs)
-    return scenes * (len(codecs) + 2 * (len(codecs) + mapped))
+    in_words = 1
+    return scenes * (len(codecs) + 2 * (len(codecs) + mapped + in_words))
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,13 @@ class _Camera:
         )
         self.on_frame()
         return result
+
+    def send_words(self, file: Path, prompt: str) -> tuple[Result, str]:
+        """Send a frame as a text; what the cloud has of it."""
+        result = self.client.send(file, prompt, mode="semantic", ack="delivered")
+        self.on_frame()
+        received = self.running.received / result.client / f"{result.sequence}.txt"
+        return result, received.read_text(encoding="utf-8")
 
     def take_decoded(self, result: Result, target: Path) -> None:
         """Move the picture that the cloud decoded."""
@@ -158,6 +168,7 @@ def _pair(
         smooth[name] = camera.send(source, prompt, codec, "smooth")
         if codec_class(codec["id"]).takes_map():
             mapped[name] = camera.send(source, prompt, codec, "quantiser")
+    told, text = camera.send_words(source, prompt)
     # The maps do not travel, so the same work is done here once more to draw them.
     filtered, report = prefilter(scene.pixels, prompt, PrefilterSettings(allocation="smooth"))
     _check_same(filtered, None, smooth)
@@ -173,12 +184,17 @@ def _pair(
         f"by the quantiser, as the cloud decoded it ({SHOWN})": stem.with_name(
             f"{stem.name}-decoded-quantiser.png"
         ),
+        "the words, drawn by a stand-in for a text-to-image model that knows icons": (
+            stem.with_name(f"{stem.name}-words.png")
+        ),
     }
     files = list(images.values())
     save_picture(draw_heatmap(scene.pixels, report), files[1])
     save_picture(filtered, files[2])
     camera.take_decoded(smooth[SHOWN], files[3])
     camera.take_decoded(mapped[SHOWN], files[4])
+    drawn = IconArtist().draw(Order(text, 1, told.width, told.height))
+    save_picture(drawn.pictures[0], files[5])
     first = next(iter(smooth.values()))
     page_folder = stem.parent.parent
     return Pair(
@@ -198,6 +214,7 @@ def _pair(
             )
             for name, result in smooth.items()
         ),
+        words=Words(text, told.bitstream_bytes, told.envelope_bytes),
         stages_ms=first.timings_ms,
         images={caption: str(file.relative_to(page_folder)) for caption, file in images.items()},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -112,6 +113,8 @@ def test_the_demo_runs_from_camera_to_page(bundle: Path, tmp_path: Path) -> None
         mapped = [cost for cost in pair.costs if cost.quantiser_bytes is not None]
         assert "HEVC QP 32" in [cost.codec for cost in mapped]
         assert all(0 < (cost.quantiser_bytes or 0) < cost.plain_bytes for cost in mapped)
+        assert pair.words.text in html.unescape(page)
+        assert 0 < pair.words.bitstream_bytes < pair.words.envelope_bytes < 2000
         for image in pair.images.values():
             assert (outcome.page.parent / image).stat().st_size > 100_000
             assert image in page
