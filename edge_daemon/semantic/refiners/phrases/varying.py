@@ -24,9 +24,9 @@ from edge_daemon.semantic.refiners.phrases.draft import Draft, Item
 
 _ADDED: Final = (3, 5)
 """Least and most phrases that are added where drawings decide."""
-_DROPPING: Final = 0.25
+_DROPPING: Final = 0.1
 """How often a thing is left out there."""
-_CHANGING: Final = 0.1
+_CHANGING: Final = 0.05
 """How often something else is said otherwise, for each kind of change."""
 _LEAST: Final = 0.1
 """Parts that a phrase has to cover to be tried."""
