@@ -50,9 +50,17 @@ def led(text: str, asked: Sequence[str], max_bytes: int) -> str:
     """
     opening = _SENTENCE_END.split(text, maxsplit=1)[0]
     missing = [one for one in asked if not mentions(opening, one)]
-    if missing:
-        text = f"{', '.join(missing)}. {text}" if text else ", ".join(missing)
-    return shortened(text, max_bytes)
+    if not missing:
+        return shortened(text, max_bytes)
+    whole = _before(missing, text)
+    if len(whole.encode("utf-8")) > max_bytes:
+        # What the opening does mention may be what gives way.
+        whole = _before(asked, text)
+    return shortened(whole, max_bytes)
+
+
+def _before(asked: Sequence[str], text: str) -> str:
+    return ". ".join(filter(None, (", ".join(asked), text)))
 
 
 def mentions(text: str, asked: str) -> bool:

@@ -45,6 +45,12 @@ def test_the_end_gives_way_and_not_what_was_asked() -> None:
     assert led("A busy street with very many cars", ("dog",), 16) == "dog. A busy"
 
 
+def test_of_several_the_first_is_kept_to_the_last() -> None:
+    text = "A dog in a busy street"
+    assert led(text, ("dog", "cat"), 100) == "cat. A dog in a busy street"
+    assert led(text, ("dog", "cat"), 12) == "dog, cat. A"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
