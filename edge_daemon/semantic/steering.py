@@ -78,7 +78,8 @@ def shortened(text: str, max_bytes: int) -> str:
     if len(encoded) <= max_bytes:
         return text
     beginning = encoded[:max_bytes].decode("utf-8", "ignore")
-    if encoded[len(beginning.encode("utf-8")) :][:1].isspace():
+    follows = encoded[len(beginning.encode("utf-8")) :]
+    if beginning[-1:].isspace() or follows[:1].isspace():
         return beginning.rstrip(" ,;:-")
     whole = beginning.rsplit(maxsplit=1)
     return (whole[0] if len(whole) == 2 else beginning).rstrip(" ,;:-")
