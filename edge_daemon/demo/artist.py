@@ -96,7 +96,7 @@ def _picture(order: Order, seed: int, width: int, height: int) -> NDArray[np.uin
     things = wanted(order.text)
     # As large as they are if they share the picture.
     cell = (width * height / max(1, len(things))) ** 0.5
-    for name, place in things:
+    for name, place in reversed(things):  # what is named first lies on top
         size = int(min(0.72 * cell * rng.uniform(0.8, 1.2), width, height))
         x, y = rng.uniform(0.0, 1.0, 2)
         if place is not None:
