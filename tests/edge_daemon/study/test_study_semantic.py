@@ -12,12 +12,14 @@ import pytest
 from edge_daemon.demo.scenes import make_scene
 from edge_daemon.errors import NotAnImageError, UnsupportedError
 from edge_daemon.semantic.coding import packed_bytes
-from edge_daemon.settings import SemanticSettings, Settings
+from edge_daemon.settings import RefinerChatSettings, SemanticSettings, Settings
 from edge_daemon.study.semantic import Outcome, run_study
 from edge_daemon.study.semantic.cases import ICON_SCENES, Case, icon_scenes, photographs
 from edge_daemon.study.semantic.charts import draw_charts
 from edge_daemon.study.semantic.table import Point, means
 from models import load_bundle
+from support.stand_in_endpoint import proposes, stand_in_endpoint
+from support.tiny_bundle import make_tiny_bundle
 
 CAPTION = "A dog beside a red car."
 SIZE = (120, 160)
@@ -117,6 +119,28 @@ def test_it_can_be_repeated(outcome: Outcome) -> None:
     assert facts["framing"] == "centre"
     assert facts["semantic"]["iterations"] == 2
     assert "api_key" not in json.dumps(facts).replace("api_key_env", "").replace("api_key_file", "")
+
+
+def test_a_language_model_is_measured_beside_the_phrases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", "sk-never-to-be-seen")
+    pixels = np.full((60, 80, 3), (220, 10, 10), np.uint8)
+    cases = [Case("photos", "red", pixels, "Where is the car?", CAPTION)]
+    bundle = load_bundle(make_tiny_bundle(tmp_path / "bundle"), threads=1)
+    with stand_in_endpoint(proposes("A car in red.", "A green car.")) as served:
+        chat = RefinerChatSettings(
+            base_url=served.base_url, model="stand-in-llm", api_key_env="A_KEY"
+        )
+        semantic = SemanticSettings(refiner="openai", iterations=1, images=1, chat=chat)
+        output = tmp_path / "results"
+        found = run_study(cases, bundle, Settings(semantic=semantic), output, lengths=[])
+    texts = {one["method"]: one["text"] for one in rows(found, "points.csv")}
+    assert texts["text, stand-in-llm"] == "A car in red."
+    assert texts["text, phrases"] != texts["text, stand-in-llm"]
+    assert not any("language model" in one for one in found.left_out)
+    for file in output.iterdir():
+        assert file.is_dir() or b"sk-never" not in file.read_bytes()
 
 
 def test_means_are_over_the_pictures_that_have_a_figure() -> None:
