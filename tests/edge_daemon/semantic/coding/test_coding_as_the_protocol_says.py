@@ -19,7 +19,8 @@ class Fraction:
         self.message = message + bytes(5)
         self.n = 5
         self.value = int.from_bytes(self.message[:5], "big")
-        self.low, self.width = 0, 2**40
+        self.low: int = 0
+        self.width: int = 2**40
 
     def slot(self, total: int) -> int:
         return (self.value - self.low) // (self.width // total)
