@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge_daemon.settings.cameras import CameraSettings, WhenFull, rules_of
 from edge_daemon.settings.coding import Cheng2020Settings, RateSettings
@@ -108,3 +108,13 @@ class Settings(Strict):
     cloud: CloudSettings = CloudSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _searches_do_not_look_hung(self) -> Settings:
+        asks = self.semantic.refiner != "phrases" or self.semantic.generator != "none"
+        if asks and self.semantic.time_s >= self.stages.stall_s:
+            raise ValueError(
+                f"semantic.time_s ({self.semantic.time_s:g} s) must be below stages.stall_s "
+                f"({self.stages.stall_s:g} s), or a search that takes its time looks hung"
+            )
+        return self

@@ -85,6 +85,14 @@ def test_not_toml(tmp_path: Path, text: str) -> None:
         load_settings(write(tmp_path, text))
 
 
+def test_a_search_may_not_look_hung(tmp_path: Path) -> None:
+    text = '[semantic]\nrefiner = "{}"\ntime_s = 120.0\n[stages]\nstall_s = 60.0\n'
+    load_settings(write(tmp_path, text.format("phrases")))  # asks nobody
+    file = write(tmp_path, text.format("openai"))
+    with pytest.raises(SettingsError, match=r"semantic\.time_s \(120 s\) must be below"):
+        load_settings(file)
+
+
 def test_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot read the settings file"):
         load_settings(tmp_path / "none.toml")
