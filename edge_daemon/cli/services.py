@@ -198,9 +198,10 @@ def _fitted(result: Result) -> str:
     """How a frame was made to fit, if it had to."""
     if result.budget_bytes is None:
         return ""
+    quality = result.codec.get("quality")
     return (
         f"; {result.envelope_bytes:,} of {result.budget_bytes:,} bytes allowed, "
-        f"quality {result.codec.get('quality', 'none')}, encodes: {result.encodes}"
+        f"{'' if quality is None else f'quality {quality}, '}encodes: {result.encodes}"
     )
 
 
