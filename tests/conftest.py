@@ -1,14 +1,19 @@
-"""For every test: how hypothesis draws its examples, and how wide nothing is."""
+"""For every test: how hypothesis draws its examples, and what they must not touch."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 
 from hypothesis import settings
 
 # pytest-xdist tells its workers the width of a terminal that they do not have, and rich would keep
 # to it.
 os.environ.pop("COLUMNS", None)
+
+# Not in the user's own cache; it goes when the process ends.
+CACHE = tempfile.TemporaryDirectory(prefix="edge-daemon-tests-")
+os.environ["EDGE_DAEMON_CACHE"] = CACHE.name
 
 # The same examples in every run, so that a change is judged by what it changes; `make fuzz` draws
 # new ones.

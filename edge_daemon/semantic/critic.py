@@ -54,6 +54,8 @@ class Critic:
     Attributes:
         name: The bundle's.
         notice: The bundle's caveat, to be shown wherever its scores are; may be empty.
+        embedding_size: Components of an embedding (D).
+        text_encoder: Identity of what embeds texts, down to its weights.
     """
 
     def __init__(self, bundle: Bundle, framing: Framing = "cover") -> None:
@@ -61,6 +63,9 @@ class Critic:
         self._framing = framing
         self.name = bundle.manifest.name
         self.notice = bundle.manifest.notice
+        self.embedding_size = bundle.embedding_size
+        files = bundle.manifest.files
+        self.text_encoder = " ".join(files[name].sha256 for name in ("tokenizer.json", "text.onnx"))
 
     def look(self, pixels: NDArray[np.uint8], *, parts: int = 0) -> Sight:
         """Embed a picture.

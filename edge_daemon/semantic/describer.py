@@ -78,6 +78,8 @@ class Describer:
             side: Side information that will travel with the text.
             at_once: Ask nobody, whatever the settings say.
         """
+        # Once per process, and no part of this picture's search.
+        self._phrases.prepare()
         settings = self._settings
         most = settings.max_bytes if max_bytes is None else min(settings.max_bytes, max_bytes)
         brief = Brief(

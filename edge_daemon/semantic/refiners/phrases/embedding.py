@@ -1,4 +1,4 @@
-"""The vocabulary in the critic's space, embedded once."""
+"""The vocabulary in the critic's space, embedded once per bundle and machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.semantic.critic import Critic
+from edge_daemon.semantic.refiners.phrases.remembered import remembered
 from edge_daemon.semantic.vocabulary import Vocabulary
 
 _THING: Final = "a photo of a {}"
@@ -50,7 +51,11 @@ class VocabularyEmbedding:
         self._embedded: Embedded | None = None
 
     def get(self) -> Embedded:
-        """The embeddings; the first call takes as long as the text encoder needs for them all."""
+        """The embeddings.
+
+        The first call takes as long as the text encoder needs for them all, unless an earlier
+        process left them on the disk.
+        """
         with self._lock:
             if self._embedded is None:
                 self._embedded = self._embed()
@@ -61,17 +66,23 @@ class VocabularyEmbedding:
         return embedded(self._critic, [_THING.format(name) for name in names])
 
     def _embed(self) -> Embedded:
-        vocabulary = self._vocabulary
+        critic, vocabulary = self._critic, self._vocabulary
         names = [vocabulary.names(thing) for thing in vocabulary.objects]
-        return Embedded(
-            scenes=self.things(vocabulary.scenes),
-            objects=_joined(self.things([name for group in names for name in group]), names),
-            lighting=embedded(self._critic, [_LIGHT.format(one) for one in vocabulary.lighting]),
-            texts=self.things(vocabulary.texts),
-            attributes=embedded(
-                self._critic, [_ATTRIBUTE.format(one) for one in vocabulary.attributes.words]
-            ),
+        sections = (
+            [_THING.format(one) for one in vocabulary.scenes],
+            [_THING.format(name) for group in names for name in group],
+            [_LIGHT.format(one) for one in vocabulary.lighting],
+            [_THING.format(one) for one in vocabulary.texts],
+            [_ATTRIBUTE.format(one) for one in vocabulary.attributes.words],
         )
+        chunks = [critic.chunks(text) for section in sections for text in section]
+        flat = [chunk for group in chunks for chunk in group]
+        rows = remembered(
+            critic.text_encoder, critic.embedding_size, flat, lambda: critic.embed(flat)
+        )
+        ends = np.cumsum([len(section) for section in sections])[:-1]
+        scenes, objects, lighting, texts, attributes = np.split(_joined(rows, chunks), ends)
+        return Embedded(scenes, _joined(objects, names), lighting, texts, attributes)
 
 
 def embedded(critic: Critic, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -45,6 +45,10 @@ class PhraseRefiner:
         self._embedding = VocabularyEmbedding(critic, vocabulary)
         self._wording = Wording(vocabulary)
 
+    def prepare(self) -> None:
+        """Embeds the vocabulary, if that is not done yet."""
+        self._embedding.get()
+
     def propose(
         self,
         brief: Brief,
