@@ -68,7 +68,7 @@ def semantic(
     scenes are drawn again by a stand-in for a text-to-image model; photographs only if the
     settings name a generator. `[semantic]` in the settings says what searches, draws and how long.
 
-    `edge-daemon study semantic photos/ --bundle clip-vit-b-32 -o results`
+    `edge-daemon study semantic photos/ --bundle clip-vit-b-32-openai -o results`
     """
     settings = settings_with(config, bundle, backend=backend)
     wanted, compared = _lengths(lengths), _framing(framing)
