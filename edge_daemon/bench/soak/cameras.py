@@ -13,7 +13,7 @@ from edge_daemon.bench.soak.account import Ledger
 from edge_daemon.client import Client
 from edge_daemon.demo.scenes import make_scene
 from edge_daemon.errors import EdgeError
-from edge_daemon.wire import AckLevel
+from edge_daemon.wire import AckLevel, Mode
 
 SIZE = (320, 240)
 SCENES = 12
@@ -41,6 +41,7 @@ class Camera(threading.Thread):
         ledger: Gets the notes.
         pause_s: Mean time between frames.
         ack: The level that is asked for.
+        mode: What is asked for; by default what suits the prompt.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Camera(threading.Thread):
         *,
         pause_s: float,
         ack: AckLevel = "spooled",
+        mode: Mode | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._endpoint = endpoint
@@ -61,6 +63,7 @@ class Camera(threading.Thread):
         self._ledger = ledger
         self._pause_s = pause_s
         self._ack: AckLevel = ack
+        self._mode: Mode = mode or ("prefilter" if prompt else "plain")
         self._stopped = threading.Event()
         self._random = random.Random(name)
 
@@ -85,7 +88,7 @@ class Camera(threading.Thread):
             client.send(
                 self._files[sequence % len(self._files)],
                 self._prompt,
-                mode="prefilter" if self._prompt else "plain",
+                mode=self._mode,
                 ack=self._ack,
                 sequence=sequence,
             )
