@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from edge_daemon.errors import UnsupportedError
+from edge_daemon.study.charts import MARKERS, new_figure, save_figure
 from edge_daemon.study.semantic.table import Length, Point, Step, means
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_MARKERS: Final = "osD^vP*X<>ph"
-_INCHES: Final = (8.0, 5.0)
-_DPI: Final = 120
 
 
 def draw_charts(
@@ -42,30 +38,30 @@ def draw_charts(
         own = [point for point in points if point.group == group]
         shown = [point for point in own if point.clipsim is not None]
         if shown:
-            charts[f"{group}: bytes against CLIPSim, each picture and the means"] = _save(
+            charts[f"{group}: bytes against CLIPSim, each picture and the means"] = save_figure(
                 _rate(shown, "clipsim", "CLIPSim (cosine of pictures)"), folder, f"rate-{name}"
             )
         told = [point for point in own if point.text_cosine is not None]
         if told:
-            charts[f"{group}: bytes against the cosine of text and picture"] = _save(
+            charts[f"{group}: bytes against the cosine of text and picture"] = save_figure(
                 _rate(told, "text_cosine", "cosine of text and picture"), folder, f"text-{name}"
             )
         climbed = [step for step in steps if step.group == group]
         if climbed:
-            charts[f"{group}: best score so far over iterations"] = _save(
+            charts[f"{group}: best score so far over iterations"] = save_figure(
                 _climb(climbed), folder, f"iterations-{name}"
             )
         gained = [length for length in lengths if length.group == group]
         if gained:
-            charts[f"{group}: length of the text against what refinement adds"] = _save(
+            charts[f"{group}: length of the text against what refinement adds"] = save_figure(
                 _gains(gained), folder, f"lengths-{name}"
             )
     return charts
 
 
 def _rate(points: Sequence[Point], measure: str, words: str) -> Figure:
-    figure, axes = _figure()
-    for marker, mean in zip(_cycled(_MARKERS), means(points), strict=False):
+    figure, axes = new_figure()
+    for marker, mean in zip(cycle(MARKERS), means(points), strict=False):
         own = [point for point in points if point.method == mean.method]
         level = getattr(mean, measure)
         (line,) = axes.plot(
@@ -87,7 +83,7 @@ def _rate(points: Sequence[Point], measure: str, words: str) -> Figure:
 
 
 def _climb(steps: Sequence[Step]) -> Figure:
-    figure, axes = _figure()
+    figure, axes = new_figure()
     measure = " / ".join(dict.fromkeys(step.measure for step in steps))
     for method in dict.fromkeys(step.method for step in steps):
         own = [step for step in steps if step.method == method]
@@ -119,7 +115,7 @@ def _climb(steps: Sequence[Step]) -> Figure:
 
 
 def _gains(lengths: Sequence[Length]) -> Figure:
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for method in dict.fromkeys(one.method for one in lengths):
         own = [one for one in lengths if one.method == method]
         (dots,) = axes.plot(
@@ -138,31 +134,3 @@ def _gains(lengths: Sequence[Length]) -> Figure:
     axes.set_ylabel(f"gain over the first iteration ({lengths[0].measure})")
     axes.legend(fontsize="small")
     return figure
-
-
-def _figure() -> tuple[Figure, Axes]:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
-    except ImportError as missing:
-        raise UnsupportedError(
-            "charts need matplotlib, which is not installed",
-            value=missing.name,
-            remedy="install the extra: pip install 'edge-daemon[study]'",
-        ) from missing
-    figure = Canvas(figsize=_INCHES, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
-def _save(figure: Figure, folder: Path, name: str) -> str:
-    file = f"{name}.png"
-    figure.savefig(folder / file, dpi=_DPI)
-    return file
-
-
-def _cycled(markers: str) -> Iterable[Any]:
-    while True:
-        yield from markers

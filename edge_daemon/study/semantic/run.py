@@ -22,7 +22,8 @@ from edge_daemon.study.semantic.cases import ICON_SCENES, Case
 from edge_daemon.study.semantic.charts import draw_charts
 from edge_daemon.study.semantic.methods import Measures, Shown
 from edge_daemon.study.semantic.page import Example, write_page
-from edge_daemon.study.semantic.table import Length, Mean, Point, Step, means, write_csv
+from edge_daemon.study.semantic.table import Length, Mean, Point, Step, means
+from edge_daemon.study.table import write_csv
 from models import Bundle
 
 EXAMPLES: Final = 6

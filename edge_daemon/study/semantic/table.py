@@ -1,12 +1,9 @@
-"""The figures of a study as rows, as CSV, and as means."""
+"""The figures of a study as rows and as means."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -137,30 +134,6 @@ def means(points: Sequence[Point]) -> list[Mean]:
             )
         )
     return found
-
-
-def write_csv(rows: Sequence[Any], row_type: type[Any], file: Path, *computed: str) -> None:
-    """Write rows of one of the types above, every field a column.
-
-    Args:
-        rows: May be empty; the header is written all the same.
-        row_type: Their type.
-        file: Where to.
-        computed: Properties that are columns too.
-    """
-    names = [field.name for field in fields(row_type)]
-    with file.open("w", encoding="utf-8", newline="") as output:
-        writer = csv.writer(output)
-        writer.writerow([*names, *computed])
-        for row in rows:
-            values = [*astuple(row), *(getattr(row, name) for name in computed)]
-            writer.writerow([_cell(value) for value in values])
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
