@@ -10,6 +10,7 @@ from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from edge_daemon.cli.bdrate import bdrate
 from edge_daemon.cli.options import BackendOption, BundleOption, ConfigOption, settings_with
 from edge_daemon.cli.terminal import console, errors
 from edge_daemon.errors import SettingsError
@@ -24,11 +25,7 @@ study = typer.Typer(
     rich_markup_mode="markdown",
     help="Experiments: what the bytes buy, as CSV, PNG and a page.",
 )
-
-
-@study.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]
-    """Keeps `semantic` a sub-command while it is the only one."""
+study.command("bdrate")(bdrate)
 
 
 @study.command("semantic")
