@@ -69,7 +69,7 @@ class Asking:
             deadline_s=self._settings.attempts * self._settings.timeout_s,
             repeat=self._prices.free,
         )
-        answer = _answer_of(reply)
+        answer = answer_of(reply)
         read = sum(tokens_of(part["text"]) for part in content if part["type"] == "text")
         return {
             "from": source,
@@ -90,7 +90,7 @@ class Asking:
         return Description(text, frame.header.semantic, thumbnail), "text+thumbnail"
 
 
-def _answer_of(reply: dict[str, Any]) -> str:
+def answer_of(reply: dict[str, Any]) -> str:
     """The text of a chat completion.
 
     Raises:
