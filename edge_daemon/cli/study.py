@@ -12,6 +12,7 @@ from rich.table import Table
 
 from edge_daemon.cli.bdrate import bdrate
 from edge_daemon.cli.options import BackendOption, BundleOption, ConfigOption, settings_with
+from edge_daemon.cli.study_vlm import vlm
 from edge_daemon.cli.terminal import console, errors
 from edge_daemon.errors import SettingsError
 from edge_daemon.semantic.critic import Framing
@@ -26,6 +27,7 @@ study = typer.Typer(
     help="Experiments: what the bytes buy, as CSV, PNG and a page.",
 )
 study.command("bdrate")(bdrate)
+study.command("vlm")(vlm)
 
 
 @study.command("semantic")
