@@ -181,8 +181,9 @@ def _table(outcome: Outcome) -> Table:
     table = Table(
         title="Rate against accuracy",
         title_justify="left",
-        caption="bytes: of the bitstream, bpp: bits per source pixel, means per question;\n"
-        "unread: answers that chose nothing, counted as wrong",
+        caption="n: questions; means of bytes of the bitstream,\n"
+        "and of bpp, bits per source pixel;\n"
+        "unread: questions of which an answer chose\nnothing, counted as wrong",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
