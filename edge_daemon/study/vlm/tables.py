@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from edge_daemon.study.semantic.table import write_csv
+from edge_daemon.study.table import write_csv
 from edge_daemon.study.vlm.extraction import NO_OPTION, UNKNOWN
 from edge_daemon.study.vlm.scoring import Judged, Score, scores_of
 
