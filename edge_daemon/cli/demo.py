@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from edge_daemon.cli.terminal import console, errors
+from edge_daemon.cli.terminal import console, narrow_table, progress_bar
 from edge_daemon.demo.page import Cost, Pair
 from edge_daemon.demo.run import frames_of_run, run_demo
 
@@ -29,8 +27,7 @@ def demo(
     `OUTPUT/index.html` shows source, relevance, filtered picture and what the cloud decoded, side
     by side.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=errors) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("frames", total=frames_of_run(scenes))
         outcome = run_demo(
             output,
@@ -48,10 +45,10 @@ def demo(
 
 
 def _costs(pairs: list[Pair]) -> Table:
-    table = _table("Bytes sent at the same quality setting, without and with the prefilter")
-    table.caption = (
+    table = narrow_table(
+        "Bytes sent at the same quality setting, without and with the prefilter",
         "smooth, map: relevance spent on pixels, or on the codec's quantiser by a map;\n"
-        "saved: share of the codec's own bytes without the prefilter"
+        "saved: share of the codec's own bytes without the prefilter",
     )
     table.add_column("picture and prompt", overflow="fold")
     for name in ("codec", "without", "smooth", "saved", "map", "saved"):
@@ -70,8 +67,10 @@ def _costs(pairs: list[Pair]) -> Table:
 
 
 def _words(pairs: list[Pair]) -> Table:
-    table = _table("The same in words: mode semantic")
-    table.caption = "bytes: of the packed text; link: of all that crosses it as payload"
+    table = narrow_table(
+        "The same in words: mode semantic",
+        "bytes: of the packed text; link: of all that crosses it as payload",
+    )
     table.add_column("picture and prompt", overflow="fold")
     for name in ("bytes", "link"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -92,8 +91,10 @@ def _saved(cost: Cost, count: int | None) -> tuple[str, str]:
 
 def _stages(pairs: list[Pair]) -> Table:
     stages = list(dict.fromkeys(stage for pair in pairs for stage in pair.stages_ms))
-    table = _table(f"Latency per stage in milliseconds, {pairs[0].costs[0].codec}")
-    table.caption = "kept: share of the source's pixels that reached the codec bit for bit"
+    table = narrow_table(
+        f"Latency per stage in milliseconds, {pairs[0].costs[0].codec}",
+        "kept: share of the source's pixels that reached the codec bit for bit",
+    )
     table.add_column("picture and prompt", overflow="fold")
     for name in ("kept", *stages, "sum"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -102,18 +103,6 @@ def _stages(pairs: list[Pair]) -> Table:
         kept = f"{pair.kept_percent:.0f} %"
         table.add_row(_name(pair), kept, *(f"{ms:.0f}" for ms in (*times, sum(times))))
     return table
-
-
-def _table(title: str) -> Table:
-    """Narrow enough for a terminal of 80 columns."""
-    return Table(
-        title=title,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
 
 
 def _name(pair: Pair) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from edge_daemon import cloud as receiver
 from edge_daemon import service
@@ -27,7 +26,7 @@ from edge_daemon.cli.options import (
     codec_config,
     settings_with,
 )
-from edge_daemon.cli.terminal import console, errors, rate
+from edge_daemon.cli.terminal import console, errors, progress_bar, rate
 from edge_daemon.client import Client, Result
 from edge_daemon.config import load_settings
 from edge_daemon.errors import EdgeError
@@ -126,10 +125,9 @@ def send(
     shots, total = _shots(sources, count)
     failures, notice = 0, ""
     endpoint = connect or connectable(settings.front.bind)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         Client(endpoint, client_id=client_id, timeout_s=timeout, keys=keys) as client,
-        Progress(*columns, TimeElapsedColumn(), console=errors, transient=True) as progress,
+        progress_bar(transient=True) as progress,
     ):
         task = progress.add_task("sending", total=total)
         for shot in shots:

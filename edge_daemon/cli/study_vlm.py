@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from edge_daemon.cli.options import BackendOption, BundleOption, ConfigOption, settings_with
-from edge_daemon.cli.terminal import console, errors
+from edge_daemon.cli.terminal import console, errors, narrow_table, progress_bar
 from edge_daemon.codecs import check_encoder, get_codec
 from edge_daemon.config import parse_settings
 from edge_daemon.errors import SettingsError
@@ -87,8 +85,7 @@ def vlm(
         errors.print(f"{file.name} line {row.line}: {row.problem}", markup=False, soft_wrap=True)
     wanted = any(one.series == "prefilter" for one in conditions)
     prefilter = load_prefilter(settings) if wanted else None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=errors) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("questions x conditions", total=None)
 
         def show(reached: Reached) -> None:
@@ -178,16 +175,11 @@ def _table(outcome: Outcome) -> Table:
         for one in outcome.scores
         if one.score is not None and one.group in MME_SUMS
     }
-    table = Table(
-        title="Rate against accuracy",
-        title_justify="left",
-        caption="n: questions; means of bytes of the bitstream,\n"
+    table = narrow_table(
+        "Rate against accuracy",
+        "n: questions; means of bytes of the bitstream,\n"
         "and of bpp, bits per source pixel;\n"
         "unread: questions of which an answer chose\nnothing, counted as wrong",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
     )
     table.add_column("condition", overflow="fold")
     names = ("quality", "n", "bytes", "bpp", "accuracy", "unread")

@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 console = Console()
 errors = Console(stderr=True)
+
+
+def progress_bar(*, transient: bool = False) -> Progress:
+    """A bar with what is done and how long it took; a transient one goes when it is full."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=errors, transient=transient)
+
+
+def narrow_table(title: str, caption: str) -> Table:
+    """A table of figures for a terminal of 80 columns; the caption says what they mean."""
+    return Table(
+        title=title,
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
 
 
 def facts(title: str, rows: Mapping[str, str]) -> Table:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from edge_daemon.cli.terminal import console, errors
+from edge_daemon.cli.terminal import console, errors, narrow_table
 from edge_daemon.study.bdrate import Comparison, Outcome, Rules, run_bdrate
 from edge_daemon.study.bdrate.delta import Interpolation
 from edge_daemon.study.bdrate.monotone import Monotone
@@ -95,16 +94,11 @@ def bdrate(
 
 def _table(outcome: Outcome, rules: Rules) -> Table:
     resized = any(one.other_accounting is not None for one in outcome.comparisons)
-    table = Table(
-        title=f"Rate at equal accuracy, against {escape(outcome.anchor)}",
-        title_justify="left",
-        caption=f"BD-rate: mean change of bits per {_PIXELS[rules.accounting]}; below 0 is fewer\n"
+    table = narrow_table(
+        f"Rate at equal accuracy, against {escape(outcome.anchor)}",
+        f"BD-rate: mean change of bits per {_PIXELS[rules.accounting]}; below 0 is fewer\n"
         "95 % CI: bootstrap over questions; overlap: accuracies that both reach, and their share\n"
         f"points: of this series / of the anchor, {rules.monotone}, {rules.interpolation}",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
     )
     table.add_column("codec")
     table.add_column("series", overflow="fold")
