@@ -221,7 +221,7 @@ class Prefilter:
             values = np.zeros((len(plan.texts), len(own.embeddings)), np.float32)
             for row, text in zip(values, plan.texts, strict=True):
                 row[:] = own.embeddings @ embedded[text]
-            scores.append(Scores(values, encode_ms, own.encoded))
+            scores.append(Scores(values, encode_ms, own.encoded, embeddings=own.embeddings))
         return scores
 
     def retune(

@@ -191,3 +191,10 @@ class Scores:
     changed_share: float | None = None
     """How much of what is relevant changed since the last frame that was sent, 0..1, for the
     report; whoever asks `Prefilter.changed` puts it there."""
+    embeddings: NDArray[np.float32] | None = None
+    """float32 (tiles, D), rows of unit length, for whoever looks for more in them than the texts;
+    `None` if nothing was scored."""
+
+    def lean(self) -> Scores:
+        """The same without the embeddings: 2 kB each."""
+        return replace(self, embeddings=None)

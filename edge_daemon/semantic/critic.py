@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_daemon.prefilter.tiling import tile
 from edge_daemon.semantic.chunks import chunks_of
-from edge_daemon.semantic.sight import Sight
+from edge_daemon.semantic.sight import Parts, Sight
 from edge_daemon.settings import PrefilterSettings
 from models import Bundle
 from models.preprocess import resized
@@ -67,25 +67,28 @@ class Critic:
         files = bundle.manifest.files
         self.text_encoder = " ".join(files[name].sha256 for name in ("tokenizer.json", "text.onnx"))
 
-    def look(self, pixels: NDArray[np.uint8], *, parts: int = 0) -> Sight:
+    def look(self, pixels: NDArray[np.uint8], *, parts: int | Parts = 0) -> Sight:
         """Embed a picture.
 
         Args:
             pixels: uint8 (H, W, 3), sRGB, any size.
-            parts: Most overlapping tiles that are embedded too, at least 9; 0 for none.
+            parts: Most overlapping tiles that are embedded too, at least 9; 0 for none. Or those
+                that this bundle has embedded already.
         """
         squares = self._squares(pixels)
-        boxes = np.empty((0, 4))
-        tiles = squares[:0]
-        if parts:
+        if isinstance(parts, Parts):
+            embedded = self._bundle.encode_tiles(squares)
+        elif parts:
             settings = PrefilterSettings(tile_budget=parts)
             side, resize = self._bundle.tile_size, self._bundle.resize
             grid, tiles = tile(pixels, settings, side, resize)
-            height, width = pixels.shape[:2]
-            boxes = np.array(grid.boxes(), np.float64) / (width, height, width, height)
-        embedded = self._bundle.encode_tiles(np.concatenate([squares, tiles]))
+            embedded = self._bundle.encode_tiles(np.concatenate([squares, tiles]))
+            parts = Parts.of_tiles(embedded[len(squares) :], grid)
+        else:
+            embedded = self._bundle.encode_tiles(squares)
+            parts = Parts(embedded[:0], np.empty((0, 4)))
         whole = _unit(embedded[: len(squares)].mean(axis=0))
-        return Sight(whole, embedded[len(squares) :], boxes)
+        return Sight(whole, parts.embeddings, parts.boxes)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts that fit the encoder's context; float32 (N, D), rows of unit length."""

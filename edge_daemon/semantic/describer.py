@@ -18,6 +18,7 @@ from edge_daemon.semantic.refine import Limits, Refined, refine
 from edge_daemon.semantic.refiners import make_refiner
 from edge_daemon.semantic.refiners.phrases import PhraseRefiner
 from edge_daemon.semantic.side import Side
+from edge_daemon.semantic.sight import Parts, Sight
 from edge_daemon.semantic.steering import asked_of
 from edge_daemon.semantic.vocabulary import load_vocabulary
 from edge_daemon.settings import SemanticSettings
@@ -56,6 +57,15 @@ class Describer:
         )
         self.local = self._refiner.local and self.generator is None
 
+    def look(self, pixels: NDArray[np.uint8], parts: Parts | None = None) -> Sight:
+        """What `describe` has to see of a picture, for several searches on it.
+
+        Args:
+            pixels: uint8 (H, W, 3), sRGB, masked where that is wanted.
+            parts: Tiles of it that the bundle has embedded already; `None` embeds some.
+        """
+        return self._critic.look(pixels, parts=_PARTS if parts is None else parts)
+
     def describe(
         self,
         pixels: NDArray[np.uint8],
@@ -65,6 +75,7 @@ class Describer:
         max_bytes: int | None = None,
         time_s: float | None = None,
         side: Side | None = None,
+        sight: Sight | None = None,
         at_once: bool = False,
     ) -> Refined:
         """Search for a text.
@@ -76,6 +87,7 @@ class Describer:
             max_bytes: Most bytes of UTF-8, if that is less than the settings allow; at least 1.
             time_s: Seconds that it may take, if that is less than the settings allow.
             side: Side information that will travel with the text.
+            sight: What `look` saw of the picture; `None` looks now.
             at_once: Ask nobody, whatever the settings say.
         """
         # Once per process, and no part of this picture's search.
@@ -84,7 +96,7 @@ class Describer:
         most = settings.max_bytes if max_bytes is None else min(settings.max_bytes, max_bytes)
         brief = Brief(
             pixels,
-            self._critic.look(pixels, parts=_PARTS),
+            self.look(pixels) if sight is None else sight,
             tuple(one.raw for one in questions if one.raw),
             asked_of(questions),
             caption,

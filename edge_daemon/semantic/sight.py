@@ -7,6 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_daemon.prefilter.tiling import TileGrid
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Embeddings of a picture's parts.
+
+    Attributes:
+        embeddings: float32 (N, D), rows of unit length.
+        boxes: float64 (N, 4), as in `Sight`.
+    """
+
+    embeddings: NDArray[np.float32]
+    boxes: NDArray[np.float64]
+
+    @classmethod
+    def of_tiles(cls, embeddings: NDArray[np.float32], grid: TileGrid) -> Parts:
+        """Those of a grid's tiles, in its order."""
+        width, height = grid.source_width, grid.source_height
+        boxes = np.array(grid.boxes(), np.float64) / (width, height, width, height)
+        return cls(embeddings, boxes)
+
 
 @dataclass(frozen=True, eq=False)
 class Sight:

@@ -17,6 +17,7 @@ from edge_daemon.prefilter.prompt import Distilled
 from edge_daemon.semantic.coding import TextCoding, encode_payload, side_of
 from edge_daemon.semantic.refine import Refined
 from edge_daemon.semantic.side import Side
+from edge_daemon.semantic.sight import Parts, Sight
 from edge_daemon.service.job import Job
 from edge_daemon.service.shaped import Pack, Shaped
 from edge_daemon.service.studio import Studio
@@ -48,6 +49,10 @@ class Describes(Protocol):
         """Whether a search takes milliseconds, asking nobody."""
         ...
 
+    def look(self, pixels: NDArray[np.uint8], parts: Parts | None = None) -> Sight:
+        """See `Describer.look`."""
+        ...
+
     def describe(
         self,
         pixels: NDArray[np.uint8],
@@ -57,6 +62,7 @@ class Describes(Protocol):
         max_bytes: int | None = None,
         time_s: float | None = None,
         side: Side | None = None,
+        sight: Sight | None = None,
         at_once: bool = False,
     ) -> Refined:
         """See `Describer.describe`."""
@@ -69,11 +75,13 @@ class _Scene:
 
     Attributes:
         pixels: uint8 (H, W, 3), veiled.
+        sight: The same as the critic sees it.
         side: What of its layout travels beside the text.
         side_bytes: The same, as it travels.
     """
 
     pixels: NDArray[np.uint8]
+    sight: Sight
     side: Side | None = None
     side_bytes: bytes = b""
 
@@ -123,11 +131,13 @@ class TextShaper:
     def _fitted(
         self, studio: Studio, pack: Pack, room: int | None, *, last_resort: bool
     ) -> tuple[Shaped, bytes]:
+        begun = time.perf_counter()
         scene = self._scene(studio)
+        describe_ms = 1000 * (time.perf_counter() - begun)
         asks = not (last_resort or self.local)
         # Where there is a bound, a text for which nobody is paid tells how long one may be.
         probing = asks and room is not None
-        most, shortest, tries, describe_ms = self._settings.max_bytes, False, 0, 0.0
+        most, shortest, tries = self._settings.max_bytes, False, 0
         while True:
             begun, tries = time.perf_counter(), tries + 1
             at_once = probing or not asks
@@ -151,10 +161,11 @@ class TextShaper:
 
     def _scene(self, studio: Studio) -> _Scene:
         pixels, kind = studio.veiled(), self._settings.side
+        sight = self._describer.look(pixels, _seen(studio.job))
         if kind == "none":
-            return _Scene(pixels)
+            return _Scene(pixels, sight)
         side_bytes, side = side_of(pixels, kind)
-        return _Scene(pixels, side, side_bytes)
+        return _Scene(pixels, sight, side, side_bytes)
 
     def _coded(
         self, text: str, scene: _Scene, facts: SemanticFacts, report: Report | None
@@ -186,6 +197,7 @@ class TextShaper:
             max_bytes=most,
             time_s=time_s,
             side=scene.side,
+            sight=scene.sight,
             at_once=at_once,
         )
 
@@ -202,6 +214,16 @@ class TextShaper:
             image_score=None if image_score is None else round(image_score, 4),
             pixels_kept=self._keeps_pixels and not last_resort,
         )
+
+
+def _seen(job: Job) -> Parts | None:
+    """The tiles that relevance was found by: they show the same veiled picture."""
+    plan, scores = job.plan, job.scores
+    if plan is None or plan.grid is None or scores is None or scores.embeddings is None:
+        return None
+    # Other grids are made for other purposes: a published comparison, windows of one pass.
+    usual = plan.spending.mode == "default" and plan.spending.scorer == "tiles"
+    return Parts.of_tiles(scores.embeddings, plan.grid) if usual else None
 
 
 def without_pixels(shaped: Shaped) -> Shaped:

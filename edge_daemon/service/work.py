@@ -89,7 +89,7 @@ class Work:
             silence_s = self._prefilter.silence_s(job.header.client)
             if share < job.rules.min_change and silence_s < job.rules.max_silence_s:
                 return unchanged(job, share)
-            sent = partial(self._prefilter.sent, job.plan.lean(), job.scores)
+            sent = partial(self._prefilter.sent, job.plan.lean(), job.scores.lean())
             if job.header.mode == "plain" and not self._prefilter.settings.mask:
                 job.plan = None  # it was only watched
 

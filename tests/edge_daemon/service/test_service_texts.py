@@ -14,6 +14,7 @@ from edge_daemon.pictures import to_png
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.regions import boxes_of, veil
 from edge_daemon.semantic.coding import decode_payload
+from edge_daemon.semantic.critic import Critic
 from edge_daemon.semantic.refine import Refined
 from edge_daemon.service.job import Finished, Job
 from edge_daemon.service.texts import NO_PICTURE
@@ -184,6 +185,39 @@ def test_a_text_is_made_shorter_until_it_fits(bundle: Bundle) -> None:
     sizes = [asked.max_bytes or 0 for asked in bench.describer.asked[1:]]
     assert sizes == sorted(sizes, reverse=True)
     assert len(text_in(unpack_envelope(done.envelope))) == sizes[-1] < 400
+
+
+@pytest.mark.parametrize("mask", [[], [MASK]])
+def test_what_relevance_was_found_by_is_not_embedded_again(
+    bundle: Bundle, mask: list[dict[str, float]]
+) -> None:
+    bench = Bench(bundle, prefilter={"mask": mask})
+    bench.finished()
+    (seen,) = bench.describer.seen
+    assert seen is not None
+    veiled = veil(PICTURE, boxes_of([Region.model_validate(one) for one in mask], 120, 160))
+    anew = Critic(bundle).look(veiled, parts=40)
+    assert seen.embeddings == pytest.approx(anew.parts, abs=1e-6)
+    assert seen.boxes == pytest.approx(anew.boxes)
+
+
+def test_a_picture_is_looked_at_once_for_all_searches(bundle: Bundle) -> None:
+    bench = Bench(bundle)
+    tight = len(bench.finished().envelope) - 40
+    bench.finished(budget_bytes=tight)
+    assert len(bench.describer.asked) > 2
+    assert len(bench.describer.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("prefilter", "prompt"), [({}, ""), ({"mode": "reference"}, PROMPT)], ids=["alone", "reference"]
+)
+def test_other_tiles_or_none_are_no_help(
+    bundle: Bundle, prefilter: dict[str, Any], prompt: str
+) -> None:
+    bench = Bench(bundle, prefilter=prefilter)
+    bench.finished(prompt=prompt)
+    assert bench.describer.seen == [None]
 
 
 def test_what_not_even_the_shortest_text_fits_says_by_how_much(bundle: Bundle) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge_daemon.prefilter.prompt import Distilled
 from edge_daemon.semantic.refine import Refined
 from edge_daemon.semantic.side import Side
+from edge_daemon.semantic.sight import Parts, Sight
 from edge_daemon.semantic.trace import Trace
 from edge_daemon.service.texts import Describes
 from edge_daemon.settings import SemanticSettings
@@ -50,17 +51,24 @@ class StandInDescriber:
         text_score: That it claims.
 
     Attributes:
-        asked: Every call.
+        asked: Every call of `describe`.
+        seen: What every call of `look` was given.
         go: Cleared, searches that ask somebody wait for it.
     """
 
     def __init__(self, *, local: bool = True, words: str = WORDS, text_score: float = 0.25) -> None:
         self.local = local
         self.asked: list[Asked] = []
+        self.seen: list[Parts | None] = []
         self.go = threading.Event()
         self.go.set()
         self._words = words
         self._text_score = text_score
+
+    def look(self, pixels: NDArray[np.uint8], parts: Parts | None = None) -> Sight:
+        self.seen.append(parts)
+        nothing = np.empty((0, 4), np.float32)
+        return Sight(np.ones(1, np.float32), nothing, nothing.astype(np.float64))
 
     def describe(
         self,
@@ -71,6 +79,7 @@ class StandInDescriber:
         max_bytes: int | None = None,
         time_s: float | None = None,
         side: Side | None = None,
+        sight: Sight | None = None,
         at_once: bool = False,
     ) -> Refined:
         raw = tuple(one.raw for one in questions)
