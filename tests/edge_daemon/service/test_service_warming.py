@@ -12,10 +12,8 @@ from support.stand_in_describer import StandInDescriber
 PATIENCE_S = 20.0
 
 
-class Cold:
-    """A stand-in for a describer whose encoder fails."""
-
-    local = True
+class Cold(StandInDescriber):
+    """Its encoder fails."""
 
     def describe(self, *_: Any, **__: Any) -> Refined:
         raise RuntimeError("no encoder")
