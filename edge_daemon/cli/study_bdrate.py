@@ -98,14 +98,15 @@ def _table(outcome: Outcome, rules: Rules) -> Table:
         f"Rate at equal accuracy, against {escape(outcome.anchor)}",
         f"BD-rate: mean change of bits per {_PIXELS[rules.accounting]}; below 0 is fewer\n"
         "95 % CI: bootstrap over questions; overlap: accuracies that both reach, and their share\n"
-        f"points: of this series / of the anchor, {rules.monotone}, {rules.interpolation}",
+        f"points: of this series / of the anchor, {rules.monotone}, {rules.interpolation}\n"
+        "n: questions",
     )
-    table.add_column("codec")
-    table.add_column("series", overflow="fold")
+    table.add_column("codec", no_wrap=True)
+    table.add_column("series", overflow="fold", min_width=9)
     names = ["BD-rate, %", "95 % CI, %"]
     if resized:
         names.append(f"per {_PIXELS[_OTHER[rules.accounting]]}, %")
-    for name in (*names, "overlap", "points", "questions"):
+    for name in (*names, "overlap", "points", "n"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in outcome.comparisons:
         cells = [_percent(one.bd_rate), _interval(one)]
@@ -129,10 +130,10 @@ def _percent(value: float | None) -> str:
 def _interval(one: Comparison) -> str:
     if one.ci_low is None or one.ci_high is None:
         return "-"
-    return f"{one.ci_low:+.2f} to {one.ci_high:+.2f}"
+    return f"{one.ci_low:+.1f} to {one.ci_high:+.1f}"
 
 
 def _overlap(one: Comparison) -> str:
     if one.overlap_low is None or one.overlap_share is None:
         return "-"
-    return f"{one.overlap_low:.4g} to {one.overlap_high:.4g} ({100 * one.overlap_share:.0f} %)"
+    return f"{one.overlap_low:.3g}–{one.overlap_high:.3g} ({100 * one.overlap_share:.0f} %)"

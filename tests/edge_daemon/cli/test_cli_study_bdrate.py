@@ -27,6 +27,18 @@ def results(tmp_path: Path) -> Path:
     return file
 
 
+def test_a_terminal_of_80_columns_shows_all_of_it(
+    edge: Edge, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = results.read_text(encoding="utf-8").replace("[guided]", "prefilter").splitlines()
+    # Equal sizes: the table has one column less where nothing was resized.
+    plain = [",".join((*line.split(",")[:6], *line.split(",")[7:])) for line in lines]
+    results.write_text("\n".join(plain), encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", "80")
+    said = edge("study", "bdrate", results, "-o", tmp_path / "out", "--resamples", "50")
+    assert re.search(r"^ jpeg +prefilter +-30\.00 .* 5/5 +40 *$", said, re.MULTILINE)
+
+
 def test_bdrate_prints_a_table_and_draws_curves(edge: Edge, results: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     said = edge("study", "bdrate", results, "-o", output, "--resamples", "50")
@@ -34,8 +46,8 @@ def test_bdrate_prints_a_table_and_draws_curves(edge: Edge, results: Path, tmp_p
     row = re.search(r"jpeg +\[guided\] .*", said)
     assert row is not None
     assert row[0].split()[2:] == [
-        *("-30.00", "-30.00", "to", "-30.00", "-44.00"),
-        *("0.25", "to", "0.75", "(100", "%)", "5/5", "40"),
+        *("-30.00", "-30.0", "to", "-30.0", "-44.00"),
+        *("0.25–0.75", "(100", "%)", "5/5", "40"),
     ]
     assert "bits per source pixel" in said
     assert {file.name for file in output.iterdir()} == {
