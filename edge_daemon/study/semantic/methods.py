@@ -19,6 +19,7 @@ from edge_daemon.semantic.describer import Describer
 from edge_daemon.semantic.generators.abc import Generator, Order
 from edge_daemon.semantic.refine import Refined
 from edge_daemon.semantic.side import Side, SideKind
+from edge_daemon.semantic.sight import Sight
 from edge_daemon.settings import SemanticSettings
 from edge_daemon.study.semantic.cases import Case
 from edge_daemon.study.semantic.table import Length, Point, Step
@@ -99,11 +100,19 @@ class Measures:
         seconds = time.perf_counter() - begun
         return self._text(case, CAPTION, case.caption, drawn, seconds=seconds)
 
-    def search(self, case: Case, name: str, describer: Describer, lengths: Sequence[int]) -> Shown:
+    def search(
+        self,
+        case: Case,
+        sight: Sight,
+        name: str,
+        describer: Describer,
+        lengths: Sequence[int],
+    ) -> Shown:
         """A refined text, and what shorter and longer ones would have gained.
 
         Args:
             case: The picture.
+            sight: What the describer saw of it.
             name: What to call the refiner.
             describer: Searches; its settings allow the longest of `lengths`.
             lengths: Most bytes of UTF-8; that of the settings is measured in any case.
@@ -113,7 +122,7 @@ class Measures:
         seconds = 0.0
         for most in sorted({*lengths, self._settings.max_bytes}):
             begun = time.perf_counter()
-            found[most] = self._describe(case, describer, most)
+            found[most] = self._describe(case, sight, describer, most)
             if most == self._settings.max_bytes:
                 seconds = time.perf_counter() - begun
         usual = found[self._settings.max_bytes]
@@ -125,11 +134,13 @@ class Measures:
             lengths=tuple(gain for gain in gains if gain is not None),
         )
 
-    def with_side(self, case: Case, kind: SideKind, name: str, describer: Describer) -> Shown:
+    def with_side(
+        self, case: Case, sight: Sight, kind: SideKind, name: str, describer: Describer
+    ) -> Shown:
         """A refined text with side information, which is all there is to show if nobody draws."""
         begun = time.perf_counter()
         coded, side = side_of(case.pixels, kind)
-        found = self._describe(case, describer, self._settings.max_bytes, side)
+        found = self._describe(case, sight, describer, self._settings.max_bytes, side)
         picture = side.pixels if found.drawing is None else found.drawing
         seconds = time.perf_counter() - begun
         method = f"text, {name} + {kind}"
@@ -139,11 +150,16 @@ class Measures:
         return replace(shown, point=replace(shown.point, bytes=len(bitstream)))
 
     def _describe(
-        self, case: Case, describer: Describer, most: int, side: Side | None = None
+        self,
+        case: Case,
+        sight: Sight,
+        describer: Describer,
+        most: int,
+        side: Side | None = None,
     ) -> Refined:
         questions = [self._distil(case.question)] if case.question else []
         return describer.describe(
-            case.pixels, questions, caption=case.caption, max_bytes=most, side=side
+            case.pixels, questions, caption=case.caption, max_bytes=most, side=side, sight=sight
         )
 
     def _text(

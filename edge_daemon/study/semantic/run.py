@@ -142,9 +142,10 @@ def _measured(
     if case.caption:
         found.append(measures.caption(case, searches.generator_of(case)))
     for name, describer in searches.of(case).items():
-        found.append(measures.search(case, name, describer, lengths))
-        found.append(measures.with_side(case, "thumbnail", name, describer))
-        found.append(measures.with_side(case, "sketch", name, describer))
+        sight = describer.look(case.pixels)
+        found.append(measures.search(case, sight, name, describer, lengths))
+        found.append(measures.with_side(case, sight, "thumbnail", name, describer))
+        found.append(measures.with_side(case, sight, "sketch", name, describer))
     return found
 
 
