@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_daemon.prefilter.tiling import TileGrid
+if TYPE_CHECKING:
+    # A cloud that draws texts knows what a sight is, and needs neither prefilter nor models.
+    from edge_daemon.prefilter.tiling import TileGrid
 
 
 @dataclass(frozen=True, eq=False)
