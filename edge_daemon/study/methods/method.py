@@ -1,0 +1,41 @@
+"""What a method is: a way to send a picture for a question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.study.methods.desk import Desk
+from edge_daemon.study.tasks.task import Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture on its way into a codec.
+
+    Attributes:
+        pixels: Of the source's size or another one.
+        offsets: For codecs that take a map.
+    """
+
+    pixels: Pixels
+    offsets: QuantiserMap | None = None
+
+
+class Method(Protocol):
+    """A way to send pictures. Picklable and small."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line; the name of its curve."""
+        ...
+
+    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+        """Everything before the codec.
+
+        Args:
+            desk: The question, and what has been found out about it already.
+            takes_map: Whether the codec takes a quantiser map.
+        """
+        ...
