@@ -1,25 +1,16 @@
-"""Photographs with boxes: a folder of the operator's own, as COCO describes pictures.
-
-`FOLDER/coco.json` is a list of objects with `file` (relative to the folder) and `objects`, each
-with a `name`, a `box_xywh` in pixels and `crowd`, true for boxes around many things at once.
-"""
+"""Photographs with boxes, of the operator's own, and masks of what is asked about in them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_daemon.errors import NotAnImageError
 from edge_daemon.pictures import open_picture
-
-_LEAST_SIDE = 16
-"""Boxes narrower than this say nothing about fidelity inside them."""
+from edge_daemon.pictures.box_index import find_index, read_boxes
 
 
 @dataclass(frozen=True)
@@ -43,30 +34,16 @@ def questions(folder: Path) -> Iterator[Question]:
     """One question per picture and name of a thing in it.
 
     Raises:
-        NotAnImageError: There is no `coco.json` in the folder.
+        BoxesError: There is no index of boxes, or one with mistakes.
     """
-    index = folder / "coco.json"
-    if not index.exists():
-        raise NotAnImageError(
-            "no photographs with boxes there",
-            value=str(folder),
-            remedy="name a folder with a coco.json, as edge_daemon.bench.photos describes it",
-        )
-    for entry in json.loads(index.read_text(encoding="utf-8")):
-        pixels = open_picture((folder / entry["file"]).read_bytes()).pixels
-        for asked in dict.fromkeys(thing["name"] for thing in entry["objects"]):
-            inside = _inside(entry["objects"], asked, pixels.shape)
-            if inside.any() and not inside.all():
-                yield Question(Path(entry["file"]).name, asked, pixels, inside)
-
-
-def _inside(things: list[dict[str, Any]], asked: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    inside = np.zeros(shape[:2], np.bool_)
-    for thing in things:
-        x, y, width, height = (round(edge) for edge in thing["box_xywh"])
-        if thing["name"] == asked and not thing["crowd"] and min(width, height) >= _LEAST_SIDE:
-            inside[y : y + height, x : x + width] = True
-    return inside
+    for picture in read_boxes(find_index(folder)):
+        pixels = open_picture(picture.path.read_bytes()).pixels
+        for asked, boxes in picture.boxes().items():
+            inside = np.zeros(pixels.shape[:2], np.bool_)
+            for left, top, width, height in boxes:
+                inside[top : top + height, left : left + width] = True
+            if not inside.all():
+                yield Question(picture.path.name, asked, pixels, inside)
 
 
 def cells_of(inside: NDArray[np.bool_], side: int) -> NDArray[np.float64]:
