@@ -60,6 +60,7 @@ def write_detector(
     classes: int = 2,
     size: tuple[int, int] | None = (96, 64),
     takes_bytes: bool = False,
+    batched: bool = True,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a stand-in.
@@ -71,6 +72,7 @@ def write_detector(
         classes: How many it tells apart.
         size: Width and height of its input; `None`: any.
         takes_bytes: Whether the input is uint8 (1, H, W, 3), not float32 (1, 3, H, W).
+        batched: Whether the input has its first dimension; torchvision's has not.
         metadata: Of the file.
     """
     graph = _Graph()
@@ -82,6 +84,9 @@ def write_detector(
         cast = graph.node("Cast", image, to=TensorProto.FLOAT)
         image = graph.node("Div", cast, graph.constant(np.array(255.0, np.float32)))
         image = graph.node("Transpose", image, perm=[0, 3, 1, 2])
+    if not batched:
+        shape = shape[1:]
+        image = graph.node("Unsqueeze", image, graph.constant(np.array([0])))
     inputs = [helper.make_tensor_value_info("image", kind, shape)]
     scores = _scores(graph, image, places)
     corners = np.array([[p.left, p.top, p.right, p.bottom] for p in places], np.float32)

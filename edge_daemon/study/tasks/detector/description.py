@@ -25,6 +25,7 @@ Kind = Literal["yolo", "detr", "boxes"]
 Layout = Literal["nchw", "nhwc"]
 Fit = Literal["letterbox", "stretch"]
 Scores = Literal["sigmoid", "softmax"]
+Coordinates = Literal["pixels", "shares"]
 
 _Side = Annotated[int, Field(ge=16, le=8192)]
 _Three = tuple[float, float, float]
@@ -33,6 +34,7 @@ _Deviation = Annotated[float, Field(gt=0.0)]
 _LISTS: Final[Mapping[str, tuple[str, ...]]] = {"coco-80": COCO_80, "coco-91": COCO_91}
 _KINDS: Final[Mapping[int, Kind]] = {1: "yolo", 2: "detr", 3: "boxes"}
 """By the number of outputs."""
+_METADATA_NAMES: Final = "names"
 _USUAL_SCALE: Final = 1.0 / 255.0
 _BOX: Final = 4
 _CHANNELS: Final = 3
@@ -65,13 +67,13 @@ class DetectorSettings(Strict):
     std: tuple[_Deviation, _Deviation, _Deviation] | None = Field(
         default=None, description="divided by after that, per channel"
     )
-    scores: Scores = Field(
-        default="sigmoid",
+    scores: Scores | None = Field(
+        default=None,
         description="what makes scores of the logits of 'detr'; with 'softmax' the last class is "
         "'nothing'",
     )
-    coordinates: Literal["pixels", "shares"] = Field(
-        default="pixels", description="of 'boxes': pixels of the input, or shares of its sides"
+    coordinates: Coordinates | None = Field(
+        default=None, description="of 'boxes': pixels of the input, or shares of its sides"
     )
     names: tuple[str, ...] | Literal["coco-80", "coco-91"] | None = Field(
         default=None, description="of the classes in order, or 'coco-80' or 'coco-91'"
@@ -93,13 +95,15 @@ class Graph:
 
     Attributes:
         file: Named in errors.
-        image: The input that takes a picture.
+        image: The input that takes a picture, in three dimensions or, as a batch of one, in four.
+        takes_sizes: Whether another one takes the size that boxes are to be scaled to.
         outputs: In order.
         metadata: Of the file; Ultralytics writes `names` and `imgsz`.
     """
 
     file: Path
     image: Tensor
+    takes_sizes: bool
     outputs: tuple[Tensor, ...]
     metadata: Mapping[str, str]
 
@@ -125,7 +129,7 @@ class Description:
     mean: _Three
     std: _Three
     scores: Scores
-    coordinates: Literal["pixels", "shares"]
+    coordinates: Coordinates
     names: tuple[str, ...]
 
 
@@ -174,11 +178,14 @@ def describe(graph: Graph, settings: DetectorSettings) -> Description:
         raise _untold(graph, "kind", "its outputs are of no kind that is known", shown)
     layout = settings.layout or _layout(graph)
     takes_bytes = graph.image.type == "tensor(uint8)"
-    mean, std = settings.mean, settings.std
-    if kind == "yolo":
-        mean, std = mean or (0.0, 0.0, 0.0), std or (1.0, 1.0, 1.0)
-    if not takes_bytes and (mean is None or std is None):
+    told = settings.mean is not None and settings.std is not None
+    # Ultralytics' graphs, which alone have names in them, want 0 to 1.
+    if not (told or takes_bytes or _METADATA_NAMES in graph.metadata):
         raise _untold(graph, "mean and std", "how it wants samples normalised is not known")
+    if kind == "detr" and settings.scores is None:
+        raise _untold(graph, "scores", "what makes scores of its logits is not known")
+    if kind == "boxes" and not graph.takes_sizes and settings.coordinates is None:
+        raise _untold(graph, "coordinates", "what its boxes are measured in is not known")
     return Description(
         kind=kind,
         size=_size(graph, settings, layout),
@@ -187,25 +194,27 @@ def describe(graph: Graph, settings: DetectorSettings) -> Description:
         channels=settings.channels,
         takes_bytes=takes_bytes,
         scale=settings.scale,
-        mean=mean or (0.0, 0.0, 0.0),
-        std=std or (1.0, 1.0, 1.0),
-        scores=settings.scores,
-        coordinates=settings.coordinates,
+        mean=settings.mean or (0.0, 0.0, 0.0),
+        std=settings.std or (1.0, 1.0, 1.0),
+        scores=settings.scores or "sigmoid",
+        coordinates=settings.coordinates or "pixels",
         names=tuple(name.strip().lower() for name in _names(graph, settings, kind)),
     )
 
 
 def _layout(graph: Graph) -> Layout:
-    shape = graph.image.shape
-    if len(shape) == 4 and (shape[1] == _CHANNELS) != (shape[3] == _CHANNELS):
-        return "nchw" if shape[1] == _CHANNELS else "nhwc"
-    raise _untold(graph, "layout", "where its input has the channels is not known", str(shape))
+    first, _, last = graph.image.shape[-3:]
+    if (first == _CHANNELS) != (last == _CHANNELS):
+        return "nchw" if first == _CHANNELS else "nhwc"
+    shape = str(graph.image.shape)
+    raise _untold(graph, "layout", "where its input has the channels is not known", shape)
 
 
 def _size(graph: Graph, settings: DetectorSettings, layout: Layout) -> tuple[int, int] | None:
     if settings.size is not None:
         return None if settings.size == "dynamic" else settings.size
-    height, width = graph.image.shape[2:] if layout == "nchw" else graph.image.shape[1:3]
+    sides = graph.image.shape[-3:]
+    height, width = sides[1:] if layout == "nchw" else sides[:2]
     if isinstance(height, int) and isinstance(width, int):
         return width, height
     # Ultralytics' is the size of training, as height and width.
@@ -221,7 +230,7 @@ def _names(graph: Graph, settings: DetectorSettings, kind: Kind) -> tuple[str, .
         return _LISTS[settings.names]
     if settings.names is not None:
         return settings.names
-    match _literal(graph.metadata.get("names", "")):
+    match _literal(graph.metadata.get(_METADATA_NAMES, "")):
         case {**by_number} if by_number and all(isinstance(key, int) for key in by_number):
             return tuple(str(by_number.get(number, "")) for number in range(max(by_number) + 1))
         case [*in_order] if in_order:

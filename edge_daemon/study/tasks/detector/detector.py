@@ -64,9 +64,8 @@ class Detector:
                 value=str(file),
                 remedy="name an ONNX file that ONNX Runtime reads",
             ) from error
-        graph = self._graph()
-        self._description = describe(graph, read_settings(file))
-        self._image = graph.image
+        self._graph = _read_graph(file, self._session)
+        self._description = describe(self._graph, read_settings(file))
         self.names = self._description.names
         width, height = self._description.size or (_MULTIPLE * 10, _MULTIPLE * 10)
         self.detect(np.full((height, width, 3), _GREY, np.uint8))
@@ -88,8 +87,8 @@ class Detector:
         """
         fitted, scale = self._fitted(pixels)
         height, width = fitted.shape[:2]
-        feed: dict[str, NDArray[Any]] = {self._image.name: self._samples(fitted)}
-        if self._takes_sizes:
+        feed: dict[str, NDArray[Any]] = {self._graph.image.name: self._samples(fitted)}
+        if self._graph.takes_sizes:
             feed[_SIZES] = np.array([[width, height]], np.int64)
         try:
             outputs = self._session.run(None, feed)
@@ -101,23 +100,6 @@ class Detector:
             ) from error
         seen = read_outputs(outputs, self._description, width, height)
         return Detections(seen.edges / (scale * 2), seen.scores, seen.classes)
-
-    def _graph(self) -> Graph:
-        inputs = [_tensor(one) for one in self._session.get_inputs()]
-        images = [one for one in inputs if one.type in _TYPES and len(one.shape) == 4]
-        others = [one.name for one in inputs if one not in images and one.name != _SIZES]
-        if len(images) != 1 or others:
-            shown = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
-            raise DetectorError(
-                f"{self._file.name}: a detector's input is one picture in four dimensions, "
-                f"perhaps with {_SIZES}",
-                value=shown,
-                remedy="export it for inference",
-            )
-        self._takes_sizes = len(inputs) > 1
-        outputs = tuple(_tensor(one) for one in self._session.get_outputs())
-        metadata = dict(self._session.get_modelmeta().custom_metadata_map)
-        return Graph(self._file, images[0], outputs, metadata)
 
     def _fitted(self, pixels: Pixels) -> tuple[Pixels, tuple[float, float]]:
         """A picture at the size of the input, and input pixels per source pixel along x and y."""
@@ -143,7 +125,24 @@ class Detector:
             samples = np.asarray((scaled - mean) / std)
         if description.layout == "nchw":
             samples = np.moveaxis(samples, 2, 0)
-        return np.ascontiguousarray(samples[None], _TYPES[self._image.type])
+        shape = (1, *samples.shape)[-len(self._graph.image.shape) :]
+        return np.ascontiguousarray(samples.reshape(shape), _TYPES[self._graph.image.type])
+
+
+def _read_graph(file: Path, session: Any) -> Graph:
+    inputs = [_tensor(one) for one in session.get_inputs()]
+    images = [one for one in inputs if one.type in _TYPES and len(one.shape) in (3, 4)]
+    others = [one.name for one in inputs if one not in images]
+    if len(images) != 1 or others not in ([], [_SIZES]):
+        shown = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+        raise DetectorError(
+            f"{file.name}: a detector takes one picture, perhaps with {_SIZES}",
+            value=shown,
+            remedy="export it for inference",
+        )
+    outputs = tuple(_tensor(one) for one in session.get_outputs())
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    return Graph(file, images[0], bool(others), outputs, metadata)
 
 
 def _tensor(one: Any) -> Tensor:
@@ -151,7 +150,7 @@ def _tensor(one: Any) -> Tensor:
 
 
 def _resized(pixels: Pixels, width: int, height: int) -> Pixels:
-    """As detectors are fed, bilinear; no other filter sees what they were trained on."""
+    """Bilinear, as detectors are trained and fed."""
     resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
 

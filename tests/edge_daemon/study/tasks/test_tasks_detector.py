@@ -14,6 +14,8 @@ from support.stand_in_detector import Form, Place, write_detector
 
 NAMES = 'names = ["Kettle", "sign"]\n'
 PLAIN = "mean = [0, 0, 0]\nstd = [1, 1, 1]\n"
+MEANT = 'scores = "sigmoid"\ncoordinates = "pixels"\n'
+TOLD = NAMES + PLAIN + MEANT
 SIGN = Place(1, 8, 16, 40, 48)
 KETTLE = Place(0, 56, 8, 88, 40)
 FORMS: tuple[Form, ...] = ("yolov5", "yolov8", "detr", "boxes", "rt-detr")
@@ -29,7 +31,7 @@ def picture(*red: Place, width: int = 96, height: int = 64) -> NDArray[np.uint8]
     return pixels
 
 
-def opened(folder: Path, form: Form, settings: str = NAMES + PLAIN, **graph: object) -> Detector:
+def opened(folder: Path, form: Form, settings: str = TOLD, **graph: object) -> Detector:
     file = folder / "model.onnx"
     write_detector(file, form, [SIGN, KETTLE], **graph)  # type: ignore[arg-type]
     if settings:
@@ -54,17 +56,22 @@ def test_a_letterbox_keeps_shapes_and_stretching_does_not(tmp_path: Path) -> Non
     pixels[:] = (230, 0, 0)
     edges: dict[str, NDArray[np.float64]] = {}
     for fit in ("letterbox", "stretch"):
-        detector = opened(tmp_path, "boxes", f'{NAMES}{PLAIN}fit = "{fit}"')
+        detector = opened(tmp_path, "boxes", f'{TOLD}fit = "{fit}"')
         edges[fit] = detector.detect(pixels).edges
     np.testing.assert_allclose(edges["letterbox"][0], [8, 16, 40, 48])
     np.testing.assert_allclose(edges["stretch"][0], [8, 8, 40, 24])
 
 
 def test_an_input_of_any_size_takes_the_picture_as_it_is(tmp_path: Path) -> None:
-    dynamic = f'{NAMES}{PLAIN}size = "dynamic"'
+    dynamic = f'{TOLD}size = "dynamic"'
     detector = opened(tmp_path, "boxes", dynamic, size=None)
     seen = detector.detect(picture(SIGN)[:50, :70])
     np.testing.assert_allclose(seen.edges, [[8, 16, 40, 48]])
+
+
+def test_an_input_without_a_batch_takes_the_picture_alone(tmp_path: Path) -> None:
+    detector = opened(tmp_path, "boxes", f'{TOLD}size = "dynamic"', size=None, batched=False)
+    assert detector.detect(picture(KETTLE)).classes.tolist() == [0]
 
 
 def test_of_overlapping_boxes_yolo_keeps_the_best_of_each_class(tmp_path: Path) -> None:
@@ -72,7 +79,7 @@ def test_of_overlapping_boxes_yolo_keeps_the_best_of_each_class(tmp_path: Path) 
     beside = Place(1, 12, 16, 44, 48)
     other_class = Place(0, 8, 16, 40, 48)
     write_detector(file, "yolov8", [beside, SIGN, other_class])
-    file.with_suffix(".toml").write_text(NAMES)
+    file.with_suffix(".toml").write_text(NAMES + PLAIN)
     seen = Detector(file).detect(picture(SIGN))
     assert sorted(zip(seen.classes, seen.edges[:, 0], strict=True)) == [(0, 8.0), (1, 8.0)]
 
@@ -87,22 +94,22 @@ def test_what_ultralytics_writes_into_its_files_is_enough(tmp_path: Path) -> Non
 
 
 def test_classes_without_names_are_cocos_where_there_are_as_many(tmp_path: Path) -> None:
-    assert opened(tmp_path, "yolov8", "", classes=80).names == COCO_80
-    assert opened(tmp_path, "yolov5", "", classes=80).names == COCO_80
-    assert opened(tmp_path, "detr", PLAIN, classes=91).names == COCO_91
+    for form in ("yolov5", "yolov8", "detr"):
+        assert opened(tmp_path, form, PLAIN + MEANT, classes=80).names == COCO_80
+    assert opened(tmp_path, "detr", PLAIN + MEANT, classes=91).names == COCO_91
     assert (COCO_80[0], COCO_80[79]) == (COCO_91[1], COCO_91[90]) == ("person", "toothbrush")
     assert len(COCO_80) == len({*COCO_80}) == 80
 
 
 def test_bytes_are_given_as_they_are(tmp_path: Path) -> None:
-    detector = opened(tmp_path, "boxes", NAMES, takes_bytes=True)
+    detector = opened(tmp_path, "boxes", NAMES + MEANT, takes_bytes=True)
     assert detector.detect(picture(SIGN)).scores[0] == pytest.approx(230 / 255, rel=1e-5)
 
 
 def test_samples_are_scaled_shifted_and_ordered_as_told(tmp_path: Path) -> None:
-    told = f"{NAMES}scale = 0.01\nmean = [1.3, 0, 0]\nstd = [2, 1, 1]"
+    told = f"{NAMES}{MEANT}scale = 0.01\nmean = [1.3, 0, 0]\nstd = [2, 1, 1]"
     assert opened(tmp_path, "boxes", told).detect(picture(SIGN)).scores[0] == pytest.approx(0.5)
-    blue_first = opened(tmp_path, "boxes", f'{NAMES}{PLAIN}channels = "bgr"')
+    blue_first = opened(tmp_path, "boxes", f'{TOLD}channels = "bgr"')
     assert len(blue_first.detect(picture(SIGN)).edges) == 0
     assert len(blue_first.detect(np.flip(picture(SIGN), axis=2)).edges) == 1
 
@@ -126,30 +133,31 @@ def test_shares_of_the_input_are_brought_to_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "settings", "message"),
     [
-        ("yolov8", "", "say names in model.toml"),
-        ("detr", NAMES, "say mean and std in model.toml"),
-        ("boxes", PLAIN, "say names in model.toml"),
-        ("yolov8", NAMES + 'kind = "detr"\n' + PLAIN, r"boxes \(1, N, 4\) and logits"),
-        ("detr", NAMES + 'kind = "boxes"\n' + PLAIN, "labels"),
-        ("detr", NAMES + 'kind = "yolo"', "one of"),
-        ("yolov8", 'names = ["a", "b", "c", "d"]', r"one of \(1, 8 or 9, N\).*\(1, 6, 2\)"),
-        ("boxes", 'names = ["kettle"]\n' + PLAIN, "knows class 1, but 1 names"),
-        ("yolov8", NAMES + "size = [32, 32]", "the detector failed"),
+        ("yolov8", PLAIN, "say names in model.toml"),
+        ("yolov8", NAMES, "say mean and std in model.toml"),
+        ("detr", NAMES + PLAIN, "say scores in model.toml"),
+        ("boxes", NAMES + PLAIN, "say coordinates in model.toml"),
+        ("boxes", PLAIN + MEANT, "say names in model.toml"),
+        ("yolov8", TOLD + 'kind = "detr"', r"boxes \(1, N, 4\) and logits"),
+        ("detr", TOLD + 'kind = "boxes"', r"labels \(N\) in integers"),
+        ("detr", TOLD + 'kind = "yolo"', "one of"),
+        ("yolov8", PLAIN + 'names = ["a", "b", "c", "d"]', r"\(1, 8 or 9, N\).*\(1, 6, 2\)"),
+        ("boxes", PLAIN + MEANT + 'names = ["kettle"]', "knows class 1, but 1 names"),
+        ("yolov8", TOLD + "size = [32, 32]", "the detector failed"),
     ],
 )
 def test_a_detector_that_is_not_as_described_is_refused(
     tmp_path: Path, form: Form, settings: str, message: str
 ) -> None:
     with pytest.raises(DetectorError, match=message):
-        # Red, so that what a wrong kind makes of the boxes has scores.
-        opened(tmp_path, form, settings).detect(picture(SIGN, KETTLE))
+        opened(tmp_path, form, settings)
 
 
 def test_what_cannot_be_told_of_an_input_has_to_be_said(tmp_path: Path) -> None:
     with pytest.raises(DetectorError, match="say size in model"):
-        opened(tmp_path, "yolov8", NAMES, size=None)
+        opened(tmp_path, "yolov8", size=None)
     with pytest.raises(DetectorError, match="say layout in model"):
-        opened(tmp_path, "yolov8", NAMES, size=(3, 64))
+        opened(tmp_path, "yolov8", size=(3, 64))
 
 
 def test_mistakes_in_its_settings_are_told_by_key(tmp_path: Path) -> None:
