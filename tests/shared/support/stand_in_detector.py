@@ -90,56 +90,25 @@ def write_detector(
     inputs = [helper.make_tensor_value_info("image", kind, shape)]
     scores = _scores(graph, image, places)
     corners = np.array([[p.left, p.top, p.right, p.bottom] for p in places], np.float32)
-    sizes = corners[:, 2:] - corners[:, :2]
-    centred = np.concatenate((corners[:, :2] + sizes / 2, sizes), axis=1)
-    one_hot = np.eye(classes, dtype=np.float32)[[place.number for place in places]]
-    count = len(places)
+    numbers = np.array([place.number for place in places])
     if form in ("yolov5", "yolov8"):
-        columns = [graph.constant(centred)]
-        if form == "yolov5":
-            columns += [scores, graph.constant(one_hot)]
-        else:
-            columns += [graph.node("Mul", scores, graph.constant(one_hot))]
-        rows = graph.node("Concat", *columns, axis=1)
-        if form == "yolov8":
-            rows = graph.node("Transpose", rows, perm=[1, 0])
-        graph.node("Unsqueeze", rows, graph.constant(np.array([0])), output="output0")
-        across = [4 + classes, count] if form == "yolov8" else [count, 5 + classes]
-        outputs = [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, *across])]
+        outputs = _yolo(graph, form, scores, corners, np.eye(classes, dtype=np.float32)[numbers])
     elif form == "detr":
         assert size is not None
-        shares = (centred / np.array([*size, *size]))[None].astype(np.float32)
-        half = graph.node("Sub", scores, graph.constant(np.array(0.5, np.float32)))
-        surer = graph.node("Mul", half, graph.constant(one_hot * _SURE))
-        elsewhere = graph.constant((one_hot - 1.0) * np.float32(_SURE))
-        logits = graph.node("Add", surer, elsewhere)
-        graph.node("Identity", graph.constant(shares), output="pred_boxes")
-        graph.node("Unsqueeze", logits, graph.constant(np.array([0])), output="pred_logits")
-        outputs = [
-            helper.make_tensor_value_info("pred_logits", TensorProto.FLOAT, [1, count, classes]),
-            helper.make_tensor_value_info("pred_boxes", TensorProto.FLOAT, [1, count, 4]),
-        ]
+        one_hot = np.eye(classes, dtype=np.float32)[numbers]
+        outputs = _detr(graph, scores, corners / np.array([*size, *size], np.float32), one_hot)
     else:
-        labels = np.array([place.number for place in places])
-        graph.node("Identity", graph.constant(labels), output="labels")
-        graph.node("Flatten", scores, output="flat", axis=0)
-        graph.node("Reshape", "flat", graph.constant(np.array([count])), output="scores")
+        outputs = _boxes(graph, scores, numbers)
         if form == "rt-detr":
             assert size is not None
-            inputs.append(
-                helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, [1, 2])
-            )
+            sizes = helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, [1, 2])
+            inputs.append(sizes)
             asked = graph.node("Cast", "orig_target_sizes", to=TensorProto.FLOAT)
             twice = graph.node("Concat", asked, asked, axis=1)
-            shares = graph.constant((corners / np.array([*size, *size])).astype(np.float32))
+            shares = graph.constant(corners / np.array([*size, *size], np.float32))
             graph.node("Mul", shares, twice, output="boxes")
         else:
             graph.node("Identity", graph.constant(corners), output="boxes")
-        outputs = [
-            helper.make_tensor_value_info("labels", TensorProto.INT64, [count]),
-            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [count, 4]),
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [count]),
-        ]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "stand-in", inputs, outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -157,11 +126,67 @@ def _scores(graph: _Graph, image: str, places: Sequence[Place]) -> str:
     for place in places:
         starts = graph.constant(np.array([0, place.top, place.left]))
         ends = graph.constant(np.array([1, place.bottom, place.right]))
-        cut = graph.node("Slice", image, starts, ends, graph.constant(np.array([1, 2, 3])))
         axes = graph.constant(np.array([1, 2, 3]))
+        cut = graph.node("Slice", image, starts, ends, axes)
         means.append(graph.node("ReduceMean", cut, axes, keepdims=0))
-    return graph.node(
-        "Unsqueeze",
-        graph.node("Concat", *means, axis=0),
-        graph.constant(np.array([1])),
-    )
+    together = graph.node("Concat", *means, axis=0)
+    return graph.node("Unsqueeze", together, graph.constant(np.array([1])))
+
+
+def _yolo(
+    graph: _Graph,
+    form: Literal["yolov5", "yolov8"],
+    scores: str,
+    corners: NDArray[np.float32],
+    one_hot: NDArray[np.float32],
+) -> list[onnx.ValueInfoProto]:
+    count, classes = one_hot.shape
+    boxes = graph.constant(_centred(corners))
+    if form == "yolov5":
+        rows = graph.node("Concat", boxes, scores, graph.constant(one_hot), axis=1)
+        shape = [1, count, 5 + classes]
+    else:
+        of_classes = graph.node("Mul", scores, graph.constant(one_hot))
+        rows = graph.node("Concat", boxes, of_classes, axis=1)
+        rows = graph.node("Transpose", rows, perm=[1, 0])
+        shape = [1, 4 + classes, count]
+    _in_front(graph, rows, output="output0")
+    return [helper.make_tensor_value_info("output0", TensorProto.FLOAT, shape)]
+
+
+def _detr(
+    graph: _Graph, scores: str, corners: NDArray[np.float32], one_hot: NDArray[np.float32]
+) -> list[onnx.ValueInfoProto]:
+    count, classes = one_hot.shape
+    half = graph.node("Sub", scores, graph.constant(np.array(0.5, np.float32)))
+    here = graph.node("Mul", half, graph.constant(one_hot * np.float32(_SURE)))
+    elsewhere = graph.constant((one_hot - 1.0) * np.float32(_SURE))
+    _in_front(graph, graph.node("Add", here, elsewhere), output="pred_logits")
+    graph.node("Identity", graph.constant(_centred(corners)[None]), output="pred_boxes")
+    return [
+        helper.make_tensor_value_info("pred_logits", TensorProto.FLOAT, [1, count, classes]),
+        helper.make_tensor_value_info("pred_boxes", TensorProto.FLOAT, [1, count, 4]),
+    ]
+
+
+def _boxes(graph: _Graph, scores: str, numbers: NDArray[np.int64]) -> list[onnx.ValueInfoProto]:
+    """All but the boxes themselves, which differ."""
+    count = len(numbers)
+    graph.node("Identity", graph.constant(numbers), output="labels")
+    graph.node("Squeeze", scores, graph.constant(np.array([1])), output="scores")
+    return [
+        helper.make_tensor_value_info("labels", TensorProto.INT64, [count]),
+        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [count, 4]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, [count]),
+    ]
+
+
+def _in_front(graph: _Graph, value: str, output: str = "") -> str:
+    """A first dimension of one."""
+    return graph.node("Unsqueeze", value, graph.constant(np.array([0])), output=output)
+
+
+def _centred(corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Middle and sides of boxes given by their corners."""
+    sides = corners[:, 2:] - corners[:, :2]
+    return np.concatenate((corners[:, :2] + sides / 2, sides), axis=1)
