@@ -1,0 +1,145 @@
+"""Methods by name: each does what its name says, with what the codec can take."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from edge_daemon.demo.scenes import make_scene
+from edge_daemon.errors import SettingsError
+from edge_daemon.prefilter import Prefilter
+from edge_daemon.settings import PrefilterSettings
+from edge_daemon.study.methods.catalogue import DESCRIPTIONS, NEED_MAP, method_of
+from edge_daemon.study.methods.desk import Desk, prefilter_of
+from edge_daemon.study.tasks.task import Question
+
+_BUNDLE = "nano-icons"
+
+
+def _desk(seed: int = 1) -> Desk:
+    scene = make_scene(seed, width=384, height=256, count=6)
+    thing = scene.things[0]
+    prompt = f"Where is the {thing.name}?"
+    question = Question(f"scene-{seed}", scene.pixels, prompt, thing.name, (thing.box,), thing.name)
+    return Desk(question, _BUNDLE)
+
+
+def _parameter(name: str) -> str:
+    return f"bundle:{_BUNDLE}" if name == "bundle" else name
+
+
+@pytest.mark.parametrize("name", list(DESCRIPTIONS))
+def test_every_name_makes_a_method_that_travels_between_processes(name: str) -> None:
+    method = pickle.loads(pickle.dumps(method_of(_parameter(name))))
+    desk = _desk()
+    prepared = method.prepare(desk, takes_map=True)
+    assert prepared.pixels.dtype == np.uint8
+    assert prepared.pixels.ndim == 3
+    assert method.name.split(":")[0] == name
+    changed = not np.array_equal(prepared.pixels, desk.question.pixels)
+    assert (changed or prepared.offsets is not None) == (name != "plain")
+
+
+def test_ours_is_what_the_prefilter_does() -> None:
+    desk = _desk()
+    question = desk.question
+    for takes_map in (False, True):
+        prepared = method_of("prefilter").prepare(desk, takes_map=takes_map)
+        pixels, report = Prefilter.from_bundle(_BUNDLE)(
+            question.pixels, question.prompt, takes_map=takes_map
+        )
+        assert np.array_equal(prepared.pixels, pixels)
+        assert (prepared.offsets is None) == (report.offsets is None)
+        if prepared.offsets is not None and report.offsets is not None:
+            assert np.array_equal(prepared.offsets.values, report.offsets.values)
+
+
+def test_settings_are_changed_by_name() -> None:
+    desk = _desk()
+    soft = method_of("prefilter:sigma_max=12,allocation=smooth").prepare(desk, takes_map=True)
+    same = method_of("smooth", PrefilterSettings(sigma_max=12.0)).prepare(desk, takes_map=True)
+    assert np.array_equal(soft.pixels, same.pixels)
+    assert soft.offsets is None
+
+
+def test_methods_of_one_desk_share_the_encoders_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    bundle = prefilter_of(_BUNDLE).bundle
+    encode = bundle.encode_tiles
+    monkeypatch.setattr(
+        bundle, "encode_tiles", lambda tiles: calls.append(len(tiles)) or encode(tiles)
+    )
+    desk = _desk()
+    for name in ("prefilter", "smooth", "quantiser", "random", "prefilter:lambda=5"):
+        method_of(name).prepare(desk, takes_map=True)
+    assert len(calls) == 1
+
+
+def test_an_oracle_leaves_the_answers_place_alone() -> None:
+    desk = _desk()
+    ((left, top, width, height),) = desk.question.boxes
+    there = (slice(top, top + height), slice(left, left + width))
+    soft = method_of("oracle").prepare(desk, takes_map=False)
+    assert np.array_equal(soft.pixels[there], desk.question.pixels[there])
+    assert not np.array_equal(soft.pixels, desk.question.pixels)
+
+
+def test_chance_spends_as_much_as_the_bundle_in_other_places() -> None:
+    desk = _desk()
+    found = method_of("quantiser").prepare(desk, takes_map=True).offsets
+    dealt = method_of("random").prepare(desk, takes_map=True).offsets
+    again = method_of("random").prepare(_desk(), takes_map=True).offsets
+    assert found is not None
+    assert dealt is not None
+    assert again is not None
+    assert not np.array_equal(found.values, dealt.values)
+    assert np.array_equal(dealt.values, again.values)
+
+
+def test_tiles_side_by_side_cover_the_picture_once_and_are_no_more() -> None:
+    desk = _desk()
+    method_of("no-overlap").prepare(desk, takes_map=True)
+    method_of("prefilter").prepare(desk, takes_map=True)
+    separate, usual = (grid for _, grid, _ in desk._scores)
+    assert separate.count <= usual.count
+    step = separate.tile_size
+    assert separate.lefts == tuple(range(0, separate.canvas_width, step))
+    assert separate.tops == tuple(range(0, separate.canvas_height, step))
+
+
+def test_sizes_are_what_names_say() -> None:
+    desk = _desk()
+    height, width = desk.question.pixels.shape[:2]
+    halved = method_of("downsample:2").prepare(desk, takes_map=True).pixels
+    assert halved.shape == (height // 2, width // 2, 3)
+    small = method_of("low-resolution:56").prepare(desk, takes_map=True).pixels
+    assert small.shape[0] == 56
+    kept = method_of("low-resolution:4000").prepare(desk, takes_map=True).pixels
+    assert kept.shape == (height, width, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sharpen", "unknown method"),
+        ("plain:3", "no parameter"),
+        ("gaussian:soft", "number above 0"),
+        ("downsample:0", "number above 0"),
+        ("low-resolution:-5", "number above 0"),
+        ("bundle", "needs a bundle"),
+        ("prefilter:sigma_max", "KEY=VALUE"),
+        ("prefilter:sigma=3", "sigma"),
+        ("prefilter:sigma_max=-1", "sigma_max"),
+    ],
+)
+def test_bad_names_are_refused_in_words(text: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        method_of(text)
+
+
+def test_methods_that_need_a_map_are_known() -> None:
+    for name in NEED_MAP:
+        offsets = method_of(name).prepare(_desk(), takes_map=True).offsets
+        assert offsets is not None
