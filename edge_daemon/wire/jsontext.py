@@ -16,12 +16,13 @@ from typing import Any, NoReturn, cast
 from edge_daemon.errors import EdgeError, MessageError, Verbatim
 
 MAX_DEPTH = 16
-"""Deepest nesting of objects and arrays."""
+"""Deepest nesting of objects and arrays, unless said otherwise."""
 
 MAX_INTEGER = 2**63 - 1
 """Largest magnitude of an integer."""
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string that never ends goes to the text's end: no match is ever given up, so time is linear.
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _LONGEST_INTEGER = len(str(MAX_INTEGER)) + 1
 
 
@@ -34,7 +35,12 @@ class _RefusedError(ValueError):
 
 
 def parse_object(
-    data: bytes, *, what: str, max_bytes: int, error: type[EdgeError] = MessageError
+    data: bytes,
+    *,
+    what: str,
+    max_bytes: int,
+    max_depth: int = MAX_DEPTH,
+    error: type[EdgeError] = MessageError,
 ) -> dict[str, Any]:
     """Reads one JSON object.
 
@@ -42,20 +48,21 @@ def parse_object(
         data: UTF-8 without a byte order mark.
         what: What the text is, for the error, e.g. "the header".
         max_bytes: Longest text that is looked at.
+        max_depth: Deepest nesting of objects and arrays.
         error: The type to raise.
 
     Raises:
         EdgeError: Of the given type, naming the part at fault.
     """
     try:
-        return _parse(data, max_bytes)
+        return _parse(data, max_bytes, max_depth)
     except _RefusedError as refused:
         raise error(
             f"{what} {refused.problem}", value=refused.value, remedy=refused.remedy
         ) from None
 
 
-def _parse(data: bytes, max_bytes: int) -> dict[str, Any]:
+def _parse(data: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     if len(data) > max_bytes:
         raise _RefusedError(
             "is too long", Verbatim(f"{len(data)} bytes"), f"send at most {max_bytes}"
@@ -69,7 +76,7 @@ def _parse(data: bytes, max_bytes: int) -> dict[str, Any]:
         raise _RefusedError(
             f"is not UTF-8 at byte {mistake.start}", offending, "encode it as UTF-8"
         ) from None
-    _check_depth(text)
+    _check_depth(text, max_depth)
     try:
         value = json.loads(
             text,
@@ -92,15 +99,15 @@ def _parse(data: bytes, max_bytes: int) -> dict[str, Any]:
     return fields
 
 
-def _check_depth(text: str) -> None:
+def _check_depth(text: str, max_depth: int) -> None:
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text):
         token = found.group()
         if token in "[{":
             depth += 1
-            if depth > MAX_DEPTH:
+            if depth > max_depth:
                 raise _RefusedError(
-                    f"is nested deeper than {MAX_DEPTH} levels",
+                    f"is nested deeper than {max_depth} levels",
                     Verbatim(f"level {depth} at character {found.start()}"),
                     "send a flatter object",
                 )

@@ -43,6 +43,20 @@ def test_any_bytes_give_an_object_or_a_typed_error(data: bytes) -> None:
     assert json.loads(data) == value
 
 
+def test_a_string_full_of_quotes_that_never_ends_is_refused_in_linear_time() -> None:
+    # Read anew from every quote, these took minutes: the test's own time limit would end it.
+    for text in (b'{"' + b'\\"' * 300_000, b'{"' + b'\\"' * 300_000 + b"\\"):
+        with pytest.raises(MessageError, match="not JSON"):
+            parse_object(text, what="it", max_bytes=10**6)
+
+
+def test_the_deepest_nesting_is_the_callers_choice() -> None:
+    deep = b'{"a":' * 40 + b"1" + b"}" * 40
+    assert parse_object(deep, what="it", max_bytes=1000, max_depth=40)
+    with pytest.raises(MessageError, match="deeper than 39 levels"):
+        parse_object(deep, what="it", max_bytes=1000, max_depth=39)
+
+
 @pytest.mark.parametrize(
     ("data", "problem", "value"),
     [
