@@ -13,6 +13,7 @@ from edge_daemon.cli import backends, codecs, demo, pictures, services
 from edge_daemon.cli.decoding import decode_file
 from edge_daemon.cli.describe import describe
 from edge_daemon.cli.engines import engines
+from edge_daemon.cli.gateway import gateway
 from edge_daemon.cli.keys import keys
 from edge_daemon.cli.models import models
 from edge_daemon.cli.selftest import selftest
@@ -43,6 +44,8 @@ about is untouched** and the rest is cheap to code. Any codec, any model, no ret
 **The service:** `serve` (the daemon), `cloud` (the receiver), `send` (a camera), `status`, `top`,
 `check-config`; who may talk: `keys`.
 
+**For programs that ask a model over HTTP:** `gateway` stands before OpenAI-compatible APIs.
+
 **What works here:** `codecs`, `backends`, `selftest`; which models there are, and getting
 more: `models`; for NVIDIA's GPUs: `engines`.
 
@@ -59,6 +62,7 @@ app.command("describe")(describe)
 app.command("serve")(services.serve)
 app.command("cloud")(services.cloud)
 app.command("send")(services.send)
+app.command("gateway")(gateway)
 app.command("status")(status)
 app.command("top")(top)
 app.add_typer(keys, name="keys")

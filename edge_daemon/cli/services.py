@@ -31,6 +31,7 @@ from edge_daemon.client import Client, Result
 from edge_daemon.config import load_settings
 from edge_daemon.errors import EdgeError
 from edge_daemon.settings import Settings
+from edge_daemon.settings.gateway import check_gateway_bind
 from edge_daemon.telemetry import set_up_log
 from edge_daemon.wire import Mode
 
@@ -209,4 +210,5 @@ def check_config(
     """Check a settings file without starting anything; every mistake is named with its line."""
     settings: Settings = load_settings(file)
     service.check(settings)
+    check_gateway_bind(settings.gateway)
     console.print(f"{file}: good")

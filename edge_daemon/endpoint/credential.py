@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from edge_daemon.errors import KeysError, SettingsError
 from edge_daemon.keys.files import read_small
 from edge_daemon.keys.secret import Secret
-from edge_daemon.settings import EndpointSettings
+from edge_daemon.settings import ApiSettings
 
 _PRINTABLE: Final = re.compile(rb"[\x21-\x7e]+")
 _SHORTEST: Final = 8
@@ -27,9 +27,7 @@ _PART, _STEP = 8, 4
 """Any 11 consecutive characters of a key hold one of its parts of 8 that begin at every fourth."""
 
 
-def key_of(
-    settings: EndpointSettings, environment: Mapping[str, str] = os.environ
-) -> Secret | None:
+def key_of(settings: ApiSettings, environment: Mapping[str, str] = os.environ) -> Secret | None:
     """The key that the settings name; `None` if they name none.
 
     Raises:
@@ -52,17 +50,26 @@ def key_of(
             )
         return _checked(Secret(content.encode("utf-8", "surrogateescape")), where)
     if settings.api_key_file is not None:
-        try:
-            secret = read_small(Path(settings.api_key_file), private=True)
-        except KeysError as mistake:
-            raise SettingsError(
-                f"api_key_file: {mistake.problem}",
-                value=settings.api_key_file,
-                remedy="name a file with the key and nothing else, that only its owner can read "
-                "(chmod 600)",
-            ) from None
-        return _checked(secret, f"the file {settings.api_key_file}")
+        return key_in_file("api_key_file", settings.api_key_file)
     return None
+
+
+def key_in_file(setting: str, path: str) -> Secret:
+    """The key that a file holds; `setting` is what names the file.
+
+    Raises:
+        SettingsError: It is missing, open to other users, or no key.
+    """
+    try:
+        secret = read_small(Path(path), private=True)
+    except KeysError as mistake:
+        raise SettingsError(
+            f"{setting}: {mistake.problem}",
+            value=path,
+            remedy="name a file with the key and nothing else, that only its owner can read "
+            "(chmod 600)",
+        ) from None
+    return _checked(secret, f"the file {path}")
 
 
 def _checked(secret: Secret, where: str) -> Secret:

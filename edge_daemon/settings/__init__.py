@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from edge_daemon.settings.cameras import CameraSettings, WhenFull, rules_of
 from edge_daemon.settings.coding import Cheng2020Settings, RateSettings
 from edge_daemon.settings.encoder import EncoderBackend, EncoderSettings
+from edge_daemon.settings.gateway import GatewaySettings
 from edge_daemon.settings.links import (
     CloudSettings,
     DirectorySettings,
@@ -31,6 +32,7 @@ from edge_daemon.settings.prefilter import (
     SkipRule,
 )
 from edge_daemon.settings.semantic import (
+    ApiSettings,
     ChatSettings,
     CloudSemanticSettings,
     EndpointSettings,
@@ -43,6 +45,7 @@ from edge_daemon.settings.strict import Strict
 
 __all__ = [
     "Allocation",
+    "ApiSettings",
     "CameraSettings",
     "ChatSettings",
     "Cheng2020Settings",
@@ -53,6 +56,7 @@ __all__ = [
     "EncoderSettings",
     "EndpointSettings",
     "FrontSettings",
+    "GatewaySettings",
     "ImagesSettings",
     "LimitSettings",
     "LogSettings",
@@ -106,6 +110,7 @@ class Settings(Strict):
     spool: SpoolSettings = SpoolSettings()
     uplink: UplinkSettings = UplinkSettings()
     cloud: CloudSettings = CloudSettings()
+    gateway: GatewaySettings = GatewaySettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -28,12 +28,16 @@ class VideoSettings(Strict):
     )
 
 
+HTTP_BIND: Final = r"^([0-9.]+|\[[0-9a-fA-F:.]+\]|localhost):\d{1,5}$"
+"""ADDRESS:PORT."""
+
+
 class MetricsSettings(Strict):
     """The HTTP port for Prometheus and health checks."""
 
     bind: str | None = Field(
         default=None,
-        pattern=r"^([0-9.]+|\[[0-9a-fA-F:.]+\]|localhost):\d{1,5}$",
+        pattern=HTTP_BIND,
         description="ADDRESS:PORT of /metrics, /healthz and /readyz; none: off",
     )
 

@@ -17,22 +17,27 @@ Price = Annotated[float, Field(ge=0.0, le=1e6)]
 Cosine = Annotated[float, Field(ge=-1.0, le=1.0)]
 
 
-class EndpointSettings(Strict):
-    """An HTTP endpoint that speaks as OpenAI's does: paid, or a local server."""
+class ApiSettings(Strict):
+    """Where an HTTP API is that speaks as OpenAI's does, and what opens it."""
 
     base_url: str = Field(
         default="http://127.0.0.1:8080/v1",
         pattern=r"^https?://[^\s/@]+(/\S*)?$",
         description="URL up to and with the version, e.g. http://127.0.0.1:11434/v1",
     )
-    model: str = Field(
-        default="default", min_length=1, max_length=200, description="its name there"
-    )
     api_key_env: str | None = Field(
         default=None, min_length=1, description="environment variable that holds the key"
     )
     api_key_file: str | None = Field(
         default=None, min_length=1, description="file that holds the key and nothing else"
+    )
+
+
+class EndpointSettings(ApiSettings):
+    """A model behind such an API: paid, or a local server."""
+
+    model: str = Field(
+        default="default", min_length=1, max_length=200, description="its name there"
     )
     timeout_s: float = Field(
         default=60.0, gt=0.0, le=3600.0, description="seconds that one answer may take"

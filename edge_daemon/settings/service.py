@@ -101,6 +101,14 @@ class StageSettings(Strict):
     )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; IPv6 in brackets or not."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def check_bind(endpoint: str, *, allow_insecure: bool, encrypted: bool = False) -> None:
     """Refuse to listen on a non-loopback address in plain text by accident.
 
@@ -121,12 +129,7 @@ def check_bind(endpoint: str, *, allow_insecure: bool, encrypted: bool = False) 
             value=endpoint,
             remedy="write tcp://ADDRESS:PORT or ipc:///PATH",
         )
-    host = match["host"].strip("[]")
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not (loopback or encrypted or allow_insecure):
+    if not (is_loopback(match["host"]) or encrypted or allow_insecure):
         raise SettingsError(
             "binding a non-loopback address without encryption",
             value=endpoint,
