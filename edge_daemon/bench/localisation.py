@@ -14,6 +14,7 @@ from edge_daemon.codecs import get_codec
 from edge_daemon.prefilter import Report
 from edge_daemon.prefilter.allocation import finer_relevance
 from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.settings import PrefilterSettings
 
 Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels."""
@@ -55,7 +56,7 @@ def found(report: Report, box: Box) -> Found:
     """Compare the relevance map, as it is spent, with the box of what was asked for."""
     width, height = report.source_size
     size = (width // SAMPLING, height // SAMPLING)
-    finer = finer_relevance(report.relevance_map.astype(np.float64))
+    finer = finer_relevance(report.relevance_map.astype(np.float64), PrefilterSettings().margin)
     spent = np.asarray(cv2.resize(finer, size, interpolation=cv2.INTER_LINEAR), np.float64)
     blocks = cv2.resize(report.relevance_map, size, interpolation=cv2.INTER_NEAREST)
     left, top, across, down = (round(edge / SAMPLING) for edge in box)

@@ -82,7 +82,7 @@ class Found:
         spending = self.plan.spending
         blocks = block_relevance(self.relevance, self.plan.grid).max(axis=0)
         return sigma_of(
-            np.minimum(finer_relevance(blocks), 1.0),
+            np.minimum(finer_relevance(blocks, spending.margin), 1.0),
             sigma_min=spending.sigma_min,
             sigma_max=spending.sigma_max,
             mapping=spending.mapping,

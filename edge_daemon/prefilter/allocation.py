@@ -35,11 +35,6 @@ from kernels import CoarseSigma
 
 Mapping = Literal["exponential", "linear", "inverse"]
 
-_CAP: Final = 2.0
-"""Relevance is cut off here before it is interpolated. Half way between the centres of a relevant
-block and of one without relevance, at the relevant one's border, it is then still 1: the block is
-sharp up to its border, and the fall-off is half a block wide however high the relevance was."""
-
 _FINER: Final = 8
 """Cells of the sigma map per block, along each axis. Relevance is interpolated between the blocks'
 centres and mapped per cell, sigma is interpolated between cells: continuous, without seams."""
@@ -82,17 +77,24 @@ def part_of(relevance: NDArray[np.float64], part: float) -> NDArray[np.float64]:
     return 1.0 - part * (1.0 - relevance)
 
 
-def finer_relevance(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+def finer_relevance(blocks: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
     """Relevance on cells finer than the blocks that it was found on, continuous between them.
+
+    Relevance is cut off at 1 / (1/2 - margin) before it is interpolated between the blocks'
+    centres. Between a block that relevant and one without relevance it is then still 1 at `margin`
+    blocks beyond the border, and the fall-off takes what is left up to the other block's centre,
+    however high the relevance was.
 
     Args:
         blocks: float64 (rows, columns), even divisions of the image.
+        margin: In blocks, 0 to below 1/2.
 
     Returns:
-        float64 (finer rows, finer columns), even divisions again, at most `_CAP`.
+        float64 (finer rows, finer columns), even divisions again, cut off as said.
     """
     rows, columns = blocks.shape
-    return _hats(rows) @ np.minimum(blocks, _CAP) @ np.transpose(_hats(columns))
+    cut = np.minimum(blocks, 1.0 / (0.5 - margin))
+    return _hats(rows) @ cut @ np.transpose(_hats(columns))
 
 
 def coarse_sigma(

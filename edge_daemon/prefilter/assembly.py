@@ -284,7 +284,7 @@ class Prefilter:
             with _timed(timings, "smooth"):
                 relevance = tile_relevance(scores.values, plan.spending.sharpness)
                 blocks = block_relevance(relevance, plan.grid).max(axis=0)
-                plan = with_whole_scene(plan, whole_share(blocks))
+                plan = with_whole_scene(plan, whole_share(blocks, plan.spending.margin))
                 smoothed = smooth_picture(veiled, blocks, plan, self._gaussian)
         report = make_report(plan, scores, relevance, smoothed, self.bundle.manifest, timings)
         return smoothed.pixels, report

@@ -30,6 +30,8 @@ class Spending:
     sigma_min: float
     sigma_max: float
     mapping: Mapping
+    margin: float
+    """Blocks around a relevant one that are left alone with it."""
     allocation: Allocation
     """"auto" is decided."""
     share: float
@@ -105,6 +107,7 @@ class Spending:
             sigma_min=sigma_min,
             sigma_max=sigma_max,
             mapping=settings.mapping,
+            margin=settings.margin,
             allocation=allocation,
             share={"smooth": 0.0, "quantiser": 1.0}.get(allocation, settings.share),
             offset_max=settings.offset_max,

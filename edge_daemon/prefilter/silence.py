@@ -116,7 +116,9 @@ def _weights(plan: Plan, scores: Scores, watched: Watched) -> NDArray[np.float32
         relevance = np.ones((rows, columns))
     else:
         tiles = tile_relevance(scores.values, plan.spending.sharpness)
-        relevance = finer_relevance(block_relevance(tiles, plan.grid).max(axis=0))
+        relevance = finer_relevance(
+            block_relevance(tiles, plan.grid).max(axis=0), plan.spending.margin
+        )
         relevance = cv2.resize(relevance, (columns, rows), interpolation=cv2.INTER_LINEAR)
     # What the quantiser would take away is exactly what does not matter.
     lacking = quantiser_map(

@@ -57,9 +57,9 @@ class Smoothed:
         return float(np.mean(self.sigma_map <= KEEP_SIGMA))
 
 
-def whole_share(blocks: NDArray[np.float64]) -> float:
+def whole_share(blocks: NDArray[np.float64], margin: float) -> float:
     """The share of a picture that is relevant enough to be left as it is, 0..1."""
-    return float(np.mean(finer_relevance(blocks) >= _RELEVANT))
+    return float(np.mean(finer_relevance(blocks, margin) >= _RELEVANT))
 
 
 def smooth_picture(
@@ -93,7 +93,7 @@ def spend(
     spending = plan.spending
     if spending.share == 0.0:
         return smooth_continuously(image, blocks, plan, gaussian)
-    relevance = finer_relevance(blocks)
+    relevance = finer_relevance(blocks, spending.margin)
     offsets = quantiser_map(
         part_of(relevance, spending.share),
         offset_max=spending.offset_max,
@@ -114,7 +114,7 @@ def smooth_continuously(
     spending, height, width = plan.spending, plan.height, plan.width
     part = 1.0 - spending.share
     sigma = coarse_sigma(
-        part_of(finer_relevance(blocks), part),
+        part_of(finer_relevance(blocks, spending.margin), part),
         height,
         width,
         sigma_min=spending.sigma_min,

@@ -72,6 +72,13 @@ class PrefilterSettings(Strict):
     mapping: Literal["exponential", "linear", "inverse"] = Field(
         default="exponential", description="how relevance becomes sigma"
     )
+    margin: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.45,
+        description="how far around a relevant block the picture is left alone, in blocks; from "
+        "there it falls off up to half a block (default mode only)",
+    )
     allocation: Allocation = Field(
         default="auto",
         description="how relevance is spent: 'smooth' softens pixels and works with every codec, "

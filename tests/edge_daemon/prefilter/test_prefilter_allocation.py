@@ -64,7 +64,7 @@ def test_default_maps_stay_in_bounds_and_have_no_seams(
     side = 64  # pixels per block
     height, width = blocks.shape[0] * side, blocks.shape[1] * side
     full = coarse_sigma(
-        finer_relevance(blocks), height, width, sigma_min=low, sigma_max=high, mapping=mapping
+        finer_relevance(blocks, 0.0), height, width, sigma_min=low, sigma_max=high, mapping=mapping
     ).materialise(height, width)
     assert full.shape == (height, width)
     assert full.min() >= np.float32(low) * (1 - 1e-6)
@@ -82,12 +82,28 @@ def _steepest(mapping: Mapping, low: float, high: float) -> float:
     return float(np.abs(np.diff(values)).max() * 399 / max(high - low, 1e-9)) * 1.02 + 0.01
 
 
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.25, 0.45])
+@pytest.mark.parametrize("height", [3.0, 20.0, 500.0])
+def test_what_is_relevant_is_left_alone_to_its_margin_and_no_further(
+    margin: float, height: float
+) -> None:
+    blocks = np.zeros((3, 9))
+    blocks[:, 4] = max(height, 1.0 / (0.5 - margin))
+    row = finer_relevance(blocks, margin)[12]
+    cell = 9 / row.size
+    untouched = np.flatnonzero(row >= 1.0 - 1e-9)
+    # In blocks, from the middle of the first cell left alone to the block's left border.
+    reach = 4.0 - (untouched[0] + 0.5) * cell
+    assert margin - cell < reach <= margin + 1e-9
+    assert row[(np.abs((np.arange(row.size) + 0.5) * cell - 4.5) >= 1.0 + cell)].max() == 0.0
+
+
 def test_a_relevant_block_is_sharp_to_its_border() -> None:
     blocks = np.zeros((5, 5))
     blocks[2, 2] = 20.0
     side = 80
     full = coarse_sigma(
-        finer_relevance(blocks),
+        finer_relevance(blocks, 0.0),
         5 * side,
         5 * side,
         sigma_min=0.2,
@@ -110,7 +126,12 @@ def test_several_prompts_leave_nothing_softer_than_one_alone(data: st.DataObject
 
     def sigma(blocks: np.ndarray) -> np.ndarray:
         return coarse_sigma(
-            finer_relevance(blocks), 90, 120, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
+            finer_relevance(blocks, 0.0),
+            90,
+            120,
+            sigma_min=0.2,
+            sigma_max=3.0,
+            mapping="exponential",
         ).values
 
     both = sigma(np.maximum(first, second))
@@ -120,7 +141,7 @@ def test_several_prompts_leave_nothing_softer_than_one_alone(data: st.DataObject
 def test_keep_is_sharp_without_a_step_and_mask_wins() -> None:
     blocks = np.zeros((4, 4))
     sigma = coarse_sigma(
-        finer_relevance(blocks), 200, 300, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
+        finer_relevance(blocks, 0.0), 200, 300, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
     )
     keep, mask = (100, 50, 80, 60), (160, 90, 100, 60)
     full = with_regions(sigma, 200, 300, keep=[keep], mask=[], sigma_max=3.0)
@@ -156,7 +177,7 @@ def test_all_of_the_work_or_none_of_it_is_one_currency_alone() -> None:
 
 
 def test_kept_regions_are_kept_and_masked_ones_are_worth_nothing() -> None:
-    relevance = finer_relevance(np.zeros((4, 4)))
+    relevance = finer_relevance(np.zeros((4, 4)), 0.0)
     relevance[:, 16:] = 2.0
     region = Region(x=0.1, y=0.0, width=0.2, height=0.5)
     hidden = Region(x=0.0, y=0.2, width=1.0, height=0.2)
