@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from edge_daemon.study.page import document, figure
 from edge_daemon.study.semantic.table import Mean, Point
 
 
@@ -30,25 +31,6 @@ class Example:
     source: str
     points: tuple[Point, ...]
     pictures: Mapping[str, str]
-
-
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882 }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
-padding: 0 1.5rem }
-h1 { margin-bottom: .2rem } h2, h3 { border-top: 1px solid var(--line); padding-top: 1rem }
-.lead, .notice, li { max-width: 60rem } .notice { background: var(--soft);
-border-left: 4px solid #c80; padding: .6rem 1rem }
-.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .8rem }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem }
-figure { margin: 0 } img { width: 100%; display: block; border-radius: 4px }
-.charts img { background: #fff }
-figcaption { font-size: .85rem; padding-top: .2rem }
-table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .9rem; border-bottom: 1px solid var(--line); text-align: right;
-vertical-align: top } th:first-child, td:first-child, td.text { text-align: left }
-td.text { max-width: 40rem } pre { background: var(--soft); padding: 1rem; overflow-x: auto }
-"""
 
 
 def write_page(
@@ -80,14 +62,9 @@ def write_page(
     )
     omitted = "".join(f"<li>{escape(one)}</li>" for one in left_out)
     missing = f"<p>Not measured:</p><ul>{omitted}</ul>" if omitted else ""
-    drawn = "".join(_figure(caption, chart) for caption, chart in charts.items())
+    drawn = "".join(figure(caption, chart) for caption, chart in charts.items())
     shown = "\n".join(_example(example) for example in examples)
-    file.write_text(
-        f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>edge_daemon: meaning in a few hundred bytes</title><style>{_STYLE}</style></head><body>
-<h1>Meaning in a few hundred bytes</h1>
+    body = f"""<h1>Meaning in a few hundred bytes</h1>
 <p class="lead">Each picture was sent as a tiny picture, as a text, and as a text with side
 information. CLIPSim is the cosine of the source's embedding and that of what the cloud can show; a
 text that nobody draws has none, only its own cosine with the source, which is on another scale.
@@ -98,11 +75,8 @@ Bytes are those of the bitstream; bpp is bits per source pixel.</p>
 <h2>Charts</h2><div class="charts">{drawn}</div>
 <h2>Pictures</h2>
 {shown}
-<h2>To repeat it</h2><pre>{escape(json.dumps(facts, indent=1))}</pre>
-</body></html>
-""",
-        encoding="utf-8",
-    )
+<h2>To repeat it</h2><pre>{escape(json.dumps(facts, indent=1))}</pre>"""
+    file.write_text(document("meaning in a few hundred bytes", body), encoding="utf-8")
 
 
 def _means(means: Sequence[Mean]) -> str:
@@ -120,8 +94,8 @@ def _means(means: Sequence[Mean]) -> str:
 
 def _example(example: Example) -> str:
     question = f": <q>{escape(example.question)}</q>" if example.question else ""
-    figures = _figure("source", example.source) + "".join(
-        _figure(_caption(point), example.pictures[point.method])
+    figures = figure("source", example.source) + "".join(
+        figure(_caption(point), example.pictures[point.method])
         for point in example.points
         if point.method in example.pictures
     )
@@ -140,13 +114,6 @@ def _example(example: Example) -> str:
 
 def _caption(point: Point) -> str:
     return f"{point.method}: {point.bytes:,} bytes, CLIPSim {_cosine(point.clipsim)}"
-
-
-def _figure(caption: str, file: str) -> str:
-    return (
-        f'<figure><a href="{escape(file)}"><img src="{escape(file)}" loading="lazy" '
-        f'alt="{escape(caption)}"></a><figcaption>{escape(caption)}</figcaption></figure>'
-    )
 
 
 def _cosine(value: float | None) -> str:

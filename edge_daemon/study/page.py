@@ -1,0 +1,53 @@
+"""HTML pages of studies: one file with its style inside, pictures beside it, no scripts."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8882 }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
+padding: 0 1.5rem }
+h1 { margin-bottom: .2rem } h2, h3 { border-top: 1px solid var(--line); padding-top: 1rem }
+.lead, .notice, li { max-width: 60rem } .notice { background: var(--soft);
+border-left: 4px solid #c80; padding: .6rem 1rem }
+.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .8rem }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem }
+figure { margin: 0 } img { width: 100%; display: block; border-radius: 4px }
+.charts img { background: #fff }
+figcaption { font-size: .85rem; padding-top: .2rem }
+table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
+th, td { padding: .25rem .9rem; border-bottom: 1px solid var(--line); text-align: right;
+vertical-align: top } th:first-child, td:first-child, td.text { text-align: left }
+td.text { max-width: 40rem } pre { background: var(--soft); padding: 1rem; overflow-x: auto }
+"""
+
+
+def document(title: str, body: str) -> str:
+    """A whole page.
+
+    Args:
+        title: In the browser's frame; text.
+        body: HTML.
+    """
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>edge_daemon: {escape(title)}</title><style>{_STYLE}</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def figure(caption: str, file: str) -> str:
+    """A picture that leads to itself.
+
+    Args:
+        caption: Below it, and in its place where it cannot be seen; text.
+        file: Relative to the page.
+    """
+    return (
+        f'<figure><a href="{escape(file)}"><img src="{escape(file)}" loading="lazy" '
+        f'alt="{escape(caption)}"></a><figcaption>{escape(caption)}</figcaption></figure>'
+    )
