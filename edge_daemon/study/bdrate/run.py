@@ -71,7 +71,7 @@ def run_bdrate(
         for one in comparisons
         if one.bd_rate is not None
     }
-    charts = draw_curves(measured, rules, labels, output)
+    charts = draw_curves(measured, rules, labels, output, anchor=name)
     told = {
         "settings": {**asdict(rules), "anchor": name, "resamples": resamples, "seed": seed},
         "versions": _versions(),
@@ -80,7 +80,7 @@ def run_bdrate(
     }
     text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
     (output / "bdrate.json").write_text(text + "\n", encoding="utf-8")
-    return Outcome(name, comparisons, [output / chart for chart in charts])
+    return Outcome(name, comparisons, [output / chart for chart in charts.values()])
 
 
 def _versions() -> dict[str, str]:
