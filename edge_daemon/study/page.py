@@ -6,7 +6,8 @@ from html import escape
 from typing import Final
 
 _STYLE: Final = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882 }
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --less: #2a94;
+--more: #d543 }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
 padding: 0 1.5rem }
 h1 { margin-bottom: .2rem } h2, h3 { border-top: 1px solid var(--line); padding-top: 1rem }
@@ -14,6 +15,7 @@ h1 { margin-bottom: .2rem } h2, h3 { border-top: 1px solid var(--line); padding-
 border-left: 4px solid #c80; padding: .6rem 1rem }
 .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .8rem }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem }
+.charts.wide { grid-template-columns: repeat(auto-fill, minmax(min(44rem, 100%), 1fr)) }
 figure { margin: 0 } img { width: 100%; display: block; border-radius: 4px }
 .charts img { background: #fff }
 figcaption { font-size: .85rem; padding-top: .2rem }
@@ -21,6 +23,12 @@ table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabula
 th, td { padding: .25rem .9rem; border-bottom: 1px solid var(--line); text-align: right;
 vertical-align: top } th:first-child, td:first-child, td.text { text-align: left }
 td.text { max-width: 40rem } pre { background: var(--soft); padding: 1rem; overflow-x: auto }
+.methods th, .methods td { padding: .3rem .6rem } .methods .text { max-width: 19rem }
+.methods small { display: block; white-space: nowrap } small { opacity: .8 }
+.less { background: var(--less) } .more { background: var(--more) }
+.wrap { overflow-x: auto } summary { cursor: pointer } .crop { image-rendering: pixelated }
+.notes { font-size: .85rem } .views { display: grid; gap: 1.2rem 1rem;
+grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)) }
 """
 
 

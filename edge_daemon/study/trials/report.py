@@ -1,0 +1,129 @@
+"""What there is to tell of a task, ready for the page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from statistics import fmean
+
+from edge_daemon.study.bdrate import Comparison, Point, Rules, Series, compare_all, points_of
+from edge_daemon.study.bdrate.charts import draw_curves
+from edge_daemon.study.methods.catalogue import PLAIN
+from edge_daemon.study.tasks.task import Measure
+from edge_daemon.study.trials.best import AtBest, at_best_quality
+from edge_daemon.study.trials.examples import Example
+from edge_daemon.study.trials.trial import Failure
+
+
+@dataclass(frozen=True)
+class MeasureReport:
+    """One measure of a task.
+
+    Attributes:
+        measure: What its values are.
+        comparisons: Of every other method with the plain codec, for each codec.
+        points: All that was measured.
+        at_best: Every method at the best quality.
+        charts: Codec to the file of its curves, relative to the page.
+    """
+
+    measure: Measure
+    comparisons: Sequence[Comparison]
+    points: Sequence[Point]
+    at_best: Sequence[AtBest]
+    charts: Mapping[str, str]
+
+    @property
+    def codecs(self) -> list[str]:
+        """In order."""
+        return list(dict.fromkeys(point.codec for point in self.points))
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """One task.
+
+    Attributes:
+        name: A word.
+        about: In a sentence or two, what is asked and who answers.
+        questions: How many were asked for.
+        measures: In the task's order.
+        examples: In the order to show them.
+        failures: Questions that could not be sent or judged.
+        left_out: What was not measured, and why.
+    """
+
+    name: str
+    about: str
+    questions: int
+    measures: Sequence[MeasureReport]
+    examples: Sequence[Example] = ()
+    failures: Sequence[Failure] = ()
+    left_out: Sequence[str] = ()
+
+
+def report_measure(
+    measure: Measure,
+    measured: Sequence[Series],
+    rules: Rules,
+    folder: Path,
+    *,
+    task: str,
+    resamples: int,
+    seed: int,
+    on_comparison: Callable[[Comparison], None] = lambda _: None,
+) -> MeasureReport:
+    """Compare the methods by one measure, and draw their curves.
+
+    Args:
+        measure: What the series' accuracy is.
+        measured: One series for each method and codec; the plain codec is the anchor.
+        rules: How curves are compared.
+        folder: For the charts; the page's.
+        task: Its name, for the charts' files.
+        resamples: Draws of questions for the confidence intervals; 0 for none.
+        seed: Decides the draws.
+        on_comparison: Called with each comparison.
+
+    Raises:
+        ResultsError: The plain codec was not measured, or nothing beside it.
+        UnsupportedError: `bjontegaard` or matplotlib is not installed.
+    """
+    comparisons = compare_all(
+        measured, PLAIN, rules, resamples=resamples, seed=seed, on_comparison=on_comparison
+    )
+    rates = {(one.codec, one.series): one.bd_rate for one in comparisons if one.bd_rate is not None}
+    charts = draw_curves(
+        _ordered(measured, rates),
+        rules,
+        {key: f"{key[1]} ({rate:+.1f} %)" for key, rate in rates.items()},
+        folder,
+        anchor=PLAIN,
+        stem=f"{task}-{measure.name}",
+        measure=f"{measure.name}: {measure.unit}",
+    )
+    return MeasureReport(
+        measure, comparisons, points_of(measured, rules), at_best_quality(measured, PLAIN), charts
+    )
+
+
+def ranked(comparisons: Sequence[Comparison]) -> list[str]:
+    """Series by their mean BD-rate over codecs, the lowest first; those without one come last."""
+    rates: defaultdict[str, list[float]] = defaultdict(list)
+    for one in comparisons:
+        rates[one.series] += [] if one.bd_rate is None else [one.bd_rate]
+    return sorted(rates, key=lambda name: fmean(rates[name]) if rates[name] else inf)
+
+
+def _ordered(measured: Sequence[Series], rates: Mapping[tuple[str, str], float]) -> list[Series]:
+    """Each codec's series by BD-rate; the plain codec is 0 % of itself, those without come last."""
+    codecs = list(dict.fromkeys(one.codec for one in measured))
+
+    def place(one: Series) -> tuple[int, float]:
+        rate = 0.0 if one.name == PLAIN else rates.get((one.codec, one.name), inf)
+        return codecs.index(one.codec), rate
+
+    return sorted(measured, key=place)
