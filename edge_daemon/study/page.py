@@ -11,7 +11,7 @@ _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
 padding: 0 1.5rem }
 h1 { margin-bottom: .2rem } h2, h3 { border-top: 1px solid var(--line); padding-top: 1rem }
-.lead, .notice, li { max-width: 60rem } .notice { background: var(--soft);
+p, li { max-width: 60rem } .notice { background: var(--soft);
 border-left: 4px solid #c80; padding: .6rem 1rem }
 .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .8rem }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem }
@@ -21,14 +21,15 @@ figure { margin: 0 } img { width: 100%; display: block; border-radius: 4px }
 figcaption { font-size: .85rem; padding-top: .2rem }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .9rem; border-bottom: 1px solid var(--line); text-align: right;
-vertical-align: top } th:first-child, td:first-child, td.text { text-align: left }
+vertical-align: top } th:first-child, td:first-child, .text { text-align: left }
 td.text { max-width: 40rem } pre { background: var(--soft); padding: 1rem; overflow-x: auto }
-.methods th, .methods td { padding: .3rem .6rem } .methods .text { max-width: 19rem }
-.methods small { display: block; white-space: nowrap } small { opacity: .8 }
+.methods th, .methods td { padding: .3rem .6rem; white-space: nowrap } small { opacity: .8 }
+.methods .text { max-width: 19rem; white-space: normal; overflow-wrap: anywhere }
+.methods small { display: block } sup { line-height: 0 }
 .less { background: var(--less) } .more { background: var(--more) }
 .wrap { overflow-x: auto } summary { cursor: pointer } .crop { image-rendering: pixelated }
-.notes { font-size: .85rem } .views { display: grid; gap: 1.2rem 1rem;
-grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)) }
+.notes, details table { font-size: .85rem } .views { display: grid; gap: 1.2rem 1rem;
+grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)) } .views img { margin-bottom: .3rem }
 """
 
 

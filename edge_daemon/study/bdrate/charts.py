@@ -55,7 +55,7 @@ def draw_curves(
         own = [one for one in measured if one.codec == codec]
         for one in own:
             _draw(axes, one, rules, labels.get((codec, one.name), one.name), looks[one.name])
-        axes.set_xscale("log")
+        _log_rates(axes)
         axes.set_title(codec)
         axes.set_xlabel(f"bits per {rules.accounting} pixel (log scale)")
         axes.set_ylabel(measure)
@@ -67,6 +67,16 @@ def draw_curves(
         slug = re.sub(r"[^A-Za-z0-9]+", "-", codec).strip("-")[:40].lower()
         names[codec] = save_figure(figure, folder, f"{stem}-{number}-{slug}".rstrip("-"))
     return names
+
+
+def _log_rates(axes: Axes) -> None:
+    """A logarithmic axis of rates with labels at 1, 2 and 5."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: PLC0415
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _looks(names: set[str], anchor: str) -> dict[str, tuple[str, str]]:

@@ -34,7 +34,6 @@ _WORTH_SHOWING: Final = (
     PLAIN,
     "prefilter",
     "smooth",
-    "quantiser",
     "oracle",
     "reference",
     "gaussian",
@@ -155,7 +154,7 @@ def _example(
         _view(question, one, method.name, values, folder, f"{stem}-{place}")
         for place, (one, method, values) in enumerate(zip(shown, methods, judged, strict=True), 1)
     ]
-    picture, crop = _save(marked(question), question, folder, f"{stem}-source")
+    picture, crop = _save(marked(question), question.pixels, question, folder, f"{stem}-source")
     options = {**codec.get_config()}
     words = [str(options.pop("id")), *(f"{name} {value}" for name, value in options.items())]
     return Example(
@@ -177,14 +176,16 @@ def _view(
     folder: Path,
     stem: str,
 ) -> View:
-    picture, crop = _save(one.decoded, question, folder, stem)
+    picture, crop = _save(one.decoded, one.decoded, question, folder, stem)
     return View(method, one.bytes, one.pixels, one.sent_pixels, values, picture, crop)
 
 
-def _save(pixels: Pixels, question: Question, folder: Path, stem: str) -> tuple[str, str]:
-    """Write a whole picture and its crop; returns their files."""
+def _save(
+    whole: Pixels, pixels: Pixels, question: Question, folder: Path, stem: str
+) -> tuple[str, str]:
+    """Write a whole picture, and a crop of `pixels`; returns their files."""
     picture, crop = f"{stem}.jpg", f"{stem}-crop.png"
-    bgr = cv2.cvtColor(_fitted(pixels, PICTURE_SIDE), cv2.COLOR_RGB2BGR)
+    bgr = cv2.cvtColor(_fitted(whole, PICTURE_SIDE), cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     (folder / picture).write_bytes(encoded.tobytes())
     save_picture(enlarged(pixels, largest(question.boxes)), folder / crop)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from edge_daemon.study.tasks.task import ACCURACY, Measure
 
-NONE = "–"
+NONE: Final = "–"
+"""Where there is no figure."""
 
 
 def percent(value: float) -> str:
@@ -23,8 +26,8 @@ def value_of(measure: Measure, value: float) -> str:
 
 
 def difference_of(measure: Measure, value: float) -> str:
-    """A difference of two means; of shares in percentage points."""
-    return f"{_signed(100 * value, 1)} points" if measure.is_share else _signed(value, 2)
+    """A difference of two means, without its unit; of shares in percentage points."""
+    return _signed(100 * value, 1) if measure.is_share else _signed(value, 2)
 
 
 def differences_of(measure: Measure, low: float, high: float) -> str:

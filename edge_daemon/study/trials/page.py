@@ -119,8 +119,7 @@ def _failures(task: TaskReport) -> str:
     more = len(told) - _MOST_FAILURES
     shown = told[:_MOST_FAILURES] + ([f"and {more:,} more"] if more > 0 else [])
     return _items(
-        f"{len(told):,} of {task.questions:,} questions could not be sent or judged, and do not "
-        "count:",
+        f"{len(told):,} of {task.questions:,} questions could not be sent or judged:",
         shown,
     )
 
@@ -146,7 +145,7 @@ def _example(example: Example, measures: Sequence[Measure]) -> str:
     views = "".join(
         _pair(_caption(view, measures), view.picture, view.crop) for view in example.views
     )
-    return f"""<h4><q>{escape(example.prompt)}</q> {escape(example.answer)}</h4>
+    return f"""<h4><q>{escape(example.prompt)}</q> Answer: {escape(example.answer)}</h4>
 <p>Question {escape(example.question)}, sent with {escape(example.codec)}.</p>
 <div class="views">{source}{views}</div>"""
 
@@ -166,7 +165,7 @@ def _pair(caption: str, picture: str, crop: str) -> str:
 def _caption(view: View, measures: Sequence[Measure]) -> str:
     judged = (judgement(*pair) for pair in zip(measures, view.values, strict=True))
     sent = (
-        f", {view.sent_pixels:,} of {view.pixels:,} pixels sent"
+        f", {view.sent_pixels:,} pixels sent for {view.pixels:,}"
         if view.sent_pixels != view.pixels
         else ""
     )

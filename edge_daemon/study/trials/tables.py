@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Final
 
 from edge_daemon.study.bdrate import Comparison, Point
 from edge_daemon.study.methods.catalogue import DESCRIPTIONS
@@ -18,7 +19,9 @@ from edge_daemon.study.trials.numbers import (
     value_of,
 )
 
-_NOT_MEASURED = "not measured; what was left out says why"
+_LOST: Final = 0.05
+"""Share of draws without a BD-rate from which an interval has a note."""
+_NOT_MEASURED: Final = "not measured; what was left out says why"
 
 
 def bd_rate_table(comparisons: Sequence[Comparison], order: Sequence[str], anchor: str) -> str:
@@ -39,7 +42,7 @@ def bd_rate_table(comparisons: Sequence[Comparison], order: Sequence[str], ancho
     caption = (
         f"BD-rate against {anchor}, in percent of its bits per source pixel at equal value of the "
         f"measure; below it the 95 % interval over {_asked(comparisons)}. Green: the interval lies "
-        "below 0. Red: above."
+        "below 0. Red: above. Methods by their mean over codecs, the lowest first."
     )
     return _table(caption, codecs, rows) + notes.html()
 
@@ -62,9 +65,10 @@ def at_best_table(
         method: [_at_best(measure, found.get((method, codec)), anchor, notes) for codec in best]
         for method in order
     }
+    unit = " in percentage points" if measure.is_share else ""
     caption = (
         f"{measure.name} ({measure.unit}) at the best quality, mean over {_asked(at_best)}; below "
-        f"it the difference to {anchor} and its 95 % interval."
+        f"it the difference to {anchor}{unit} and its 95 % interval."
     )
     heads = [f"{codec}, quality {quality}" for codec, quality in best.items()]
     return _table(caption, heads, rows) + notes.html()
@@ -104,8 +108,8 @@ def points_table(measure: Measure, points: Sequence[Point]) -> str:
 
 
 def description_of(method: str) -> str:
-    """What a method is, whatever its parameter."""
-    return DESCRIPTIONS.get(method.partition(":")[0], "")
+    """What a method is, whatever its parameter; not how the command line writes it."""
+    return DESCRIPTIONS.get(method.partition(":")[0], "").partition(";")[0]
 
 
 class _Notes:
@@ -114,10 +118,10 @@ class _Notes:
     def __init__(self) -> None:
         self._texts: dict[str, int] = {}
 
-    def mark(self, text: str) -> str:
-        """A dash with the number of a note."""
+    def mark(self, shown: str, text: str) -> str:
+        """Something with the number of its note."""
         number = self._texts.setdefault(text, len(self._texts) + 1)
-        return f'<span title="{escape(text)}">{NONE}<sup>{number}</sup></span>'
+        return f'<span title="{escape(text)}">{escape(shown)}<sup>{number}</sup></span>'
 
     def html(self) -> str:
         """All notes, in order."""
@@ -126,14 +130,18 @@ class _Notes:
 
 
 def _bd_rate(one: Comparison | None, notes: _Notes) -> str:
-    if one is None or one.bd_rate is None:
-        return f"<td>{notes.mark(_NOT_MEASURED if one is None else one.notes)}</td>"
+    if one is None:
+        return f"<td>{notes.mark(NONE, _NOT_MEASURED)}</td>"
+    if one.bd_rate is None:
+        reason, _, _ = one.notes.partition("; ")  # what follows is how the curves were treated
+        return f"<td>{notes.mark(NONE, reason)}</td>"
     side, bounds = "", ""
+    if one.ci_lost is not None:
+        bounds = f"<small>{_interval(one, one.ci_lost, notes)}</small>"
     if one.ci_low is not None and one.ci_high is not None:
         side = "less" if one.ci_high < 0 else "more" if one.ci_low > 0 else ""
-        bounds = f"<small>{interval(one.ci_low, one.ci_high)}</small>"
     sent = (
-        f"<small>per sent pixel: {percent(one.other_accounting)}</small>"
+        f"<small>per sent pixel:<br>{percent(one.other_accounting)}</small>"
         if one.other_accounting is not None
         else ""
     )
@@ -141,25 +149,33 @@ def _bd_rate(one: Comparison | None, notes: _Notes) -> str:
     return f"<td{marked}>{percent(one.bd_rate)}{bounds}{sent}</td>"
 
 
+def _interval(one: Comparison, lost: float, notes: _Notes) -> str:
+    told = f"{100 * lost:.1f} % of the draws of questions have no BD-rate"
+    if one.ci_low is None or one.ci_high is None:
+        return notes.mark("no interval", told)
+    bounds = interval(one.ci_low, one.ci_high)
+    return bounds if lost < _LOST else notes.mark(bounds, f"{told}; the interval is of the others")
+
+
 def _at_best(measure: Measure, one: AtBest | None, anchor: str, notes: _Notes) -> str:
     if one is None:
-        return f"<td>{notes.mark(_NOT_MEASURED)}</td>"
+        return f"<td>{notes.mark(NONE, _NOT_MEASURED)}</td>"
     told = value_of(measure, one.value)
     if one.series == anchor:
         return f"<td>{told}</td>"
     bounds = (
-        f"<small>{differences_of(measure, one.ci_low, one.ci_high)}</small>"
+        f" ({differences_of(measure, one.ci_low, one.ci_high)})"
         if one.ci_low is not None and one.ci_high is not None
         else ""
     )
-    return f"<td>{told}<small>{difference_of(measure, one.difference)}</small>{bounds}</td>"
+    return f"<td>{told}<small>{difference_of(measure, one.difference)}{bounds}</small></td>"
 
 
 def _table(caption: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     body = "".join(
-        f'<tr><td class="text">{escape(method)}<br><small>{escape(description_of(method))}</small>'
-        f"</td>{''.join(cells)}</tr>"
+        f'<tr><td class="text">{_breakable(method)}<br>'
+        f"<small>{escape(description_of(method))}</small></td>{''.join(cells)}</tr>"
         for method, cells in rows.items()
     )
     return (
@@ -172,6 +188,11 @@ def _table(caption: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]
 def _asked(rows: Sequence[Comparison] | Sequence[AtBest]) -> str:
     counts = sorted({one.questions for one in rows})
     return f"{' or '.join(f'{count:,}' for count in counts)} questions"
+
+
+def _breakable(method: str) -> str:
+    """A name that may be broken before its parameter and between settings."""
+    return escape(method).replace(":", ":<wbr>").replace(",", ",<wbr>")
 
 
 def _plain(rate: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-_VOID = {"meta", "img", "br"}
+_VOID = {"meta", "img", "br", "wbr"}
 
 
 class _Reader(HTMLParser):

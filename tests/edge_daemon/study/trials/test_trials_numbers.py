@@ -18,7 +18,7 @@ def test_percentages_are_signed_unless_they_are_nothing(value: float, shown: str
 
 
 def test_shares_are_told_in_percent_and_other_measures_in_their_unit() -> None:
-    assert (value_of(FOUND, 0.5), difference_of(FOUND, -0.012)) == ("50.0 %", "−1.2 points")
+    assert (value_of(FOUND, 0.5), difference_of(FOUND, -0.012)) == ("50.0 %", "−1.2")
     assert (value_of(NOISE, 31.234), difference_of(NOISE, 1.5)) == ("31.23", "+1.50")
 
 

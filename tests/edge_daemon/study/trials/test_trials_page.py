@@ -100,7 +100,8 @@ def test_figures_have_units_and_denominators(folder: Path, blobs: TaskReport) ->
     assert "1 of 60 questions could not be sent or judged" in html.text
     view = blobs.examples[0].views[1]
     assert (
-        f"{view.bytes:,} bytes, {8 * view.bytes / 3072:.4f} bpp, 768 of 3,072 pixels" in html.text
+        f"{view.bytes:,} bytes, {8 * view.bytes / 3072:.4f} bpp, 768 pixels sent for 3,072"
+        in html.text
     )
 
 

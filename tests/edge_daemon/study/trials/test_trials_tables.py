@@ -19,9 +19,11 @@ def test_a_cell_has_rate_interval_and_both_accountings() -> None:
     html = Html(
         bd_rate_table(
             [
-                Comparison("jpeg", "prefilter", "plain", -31.24, -35.0, -27.12, questions=1200),
-                Comparison("hevc", "prefilter", "plain", 4.04, 1.0, 7.0, questions=1200),
-                Comparison("jpeg", "downsample:2", "plain", 12.0, -1.0, 25.0, 0.0, -70.5),
+                Comparison(
+                    "jpeg", "prefilter", "plain", -31.24, -35.0, -27.12, 0.0, questions=1200
+                ),
+                Comparison("hevc", "prefilter", "plain", 4.04, 1.0, 7.0, 0.04, questions=1200),
+                Comparison("jpeg", "downsample:2", "plain", 12.0, -1.0, 25.0, 0.25, -70.5),
                 Comparison("hevc", "downsample:2", "plain", -0.04),
             ],
             ["prefilter", "downsample:2"],
@@ -30,10 +32,13 @@ def test_a_cell_has_rate_interval_and_both_accountings() -> None:
     )
     head, ours, smaller = html.rows
     assert head == ["method", "jpeg", "hevc"]
-    assert ours[0].startswith("prefilter ours;")
+    assert ours[0] == "prefilter ours"
     assert ours[1:] == ["−31.2 % −35.0 to −27.1", "+4.0 % +1.0 to +7.0"]
-    assert smaller[1:] == ["+12.0 % −1.0 to +25.0 per sent pixel: −70.5 %", "0.0 %"]
+    assert smaller[1:] == ["+12.0 % −1.0 to +25.0 1 per sent pixel: −70.5 %", "0.0 %"]
     assert [one for one in html.attributes("class") if one in ("less", "more")] == ["less", "more"]
+    assert html.text.endswith(
+        "25.0 % of the draws of questions have no BD-rate; the interval is of the others"
+    )
     assert "95 % interval over 0 or 1,200 questions" in html.text
 
 
@@ -41,7 +46,9 @@ def test_what_has_no_figure_has_a_footnote_with_the_reason() -> None:
     html = Html(
         bd_rate_table(
             [
-                Comparison("jpeg", "random", "plain", notes="no accuracy is reached by both"),
+                Comparison(
+                    "jpeg", "random", "plain", notes="no accuracy is reached by both; left out: 1"
+                ),
                 Comparison("hevc", "random", "plain", notes="it has <1> point"),
                 Comparison("jpeg", "quantiser", "plain", notes="no accuracy is reached by both"),
             ],
@@ -55,6 +62,13 @@ def test_what_has_no_figure_has_a_footnote_with_the_reason() -> None:
         "no accuracy is reached by both it has <1> point not measured; what was left out says why"
     )
     assert html.attributes("title")[1] == "it has <1> point"
+
+
+def test_a_figure_without_an_interval_says_why() -> None:
+    few = Comparison("jpeg", "random", "plain", -12.0, ci_lost=0.625, questions=24)
+    html = Html(bd_rate_table([few], ["random"], "plain"))
+    assert html.rows[1][1] == "−12.0 % no interval 1"
+    assert html.text.endswith("62.5 % of the draws of questions have no BD-rate")
 
 
 def test_the_best_quality_is_told_with_the_difference_in_points() -> None:
@@ -72,9 +86,9 @@ def test_the_best_quality_is_told_with_the_difference_in_points() -> None:
     head, plain, ours, oracle = html.rows
     assert head[1] == "jpeg, quality 90"
     assert plain[1] == "93.1 %"
-    assert ours[1] == "92.6 % −0.5 points −1.2 to +0.2"
+    assert ours[1] == "92.6 % −0.5 (−1.2 to +0.2)"
     assert oracle[1] == "– 1"
-    assert "mean over 1,000 questions" in html.text
+    assert "mean over 1,000 questions; below it the difference to plain in percentage" in html.text
 
 
 def test_what_is_no_share_keeps_its_own_unit() -> None:
@@ -84,7 +98,7 @@ def test_what_is_no_share_keeps_its_own_unit() -> None:
     ]
     html = Html(at_best_table(NOISE, best, ["plain", "prefilter"], "plain"))
     assert html.rows[1][1] == "41.00"
-    assert html.rows[2][1] == "40.50 −0.50 −1.25 to +0.25"
+    assert html.rows[2][1] == "40.50 −0.50 (−1.25 to +0.25)"
     assert "psnr (dB) at the best quality" in html.text
 
 
