@@ -23,9 +23,9 @@ table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabula
 th, td { padding: .25rem .9rem; border-bottom: 1px solid var(--line); text-align: right;
 vertical-align: top } th:first-child, td:first-child, .text { text-align: left }
 td.text { max-width: 40rem } pre { background: var(--soft); padding: 1rem; overflow-x: auto }
-.methods th, .methods td { padding: .3rem .6rem; white-space: nowrap } small { opacity: .8 }
+.methods th, .methods td { padding: .3rem .45rem; white-space: nowrap } small { opacity: .8 }
 .methods .text { max-width: 19rem; white-space: normal; overflow-wrap: anywhere }
-.methods small { display: block } sup { line-height: 0 }
+.methods small { display: block } sup { line-height: 0; margin-left: .2em }
 .less { background: var(--less) } .more { background: var(--more) }
 .wrap { overflow-x: auto } summary { cursor: pointer } .crop { image-rendering: pixelated }
 .notes, details table { font-size: .85rem } .views { display: grid; gap: 1.2rem 1rem;

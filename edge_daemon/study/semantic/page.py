@@ -58,14 +58,14 @@ def write_page(
         f'<p class="notice">All scores are by <b>{bundle}</b>: {escape(notice)}. On anything else '
         "they say how the machinery behaves, and nothing about meaning.</p>"
         if notice
-        else f'<p class="lead">All scores are by <b>{bundle}</b>.</p>'
+        else f"<p>All scores are by <b>{bundle}</b>.</p>"
     )
     omitted = "".join(f"<li>{escape(one)}</li>" for one in left_out)
     missing = f"<p>Not measured:</p><ul>{omitted}</ul>" if omitted else ""
     drawn = "".join(figure(caption, chart) for caption, chart in charts.items())
     shown = "\n".join(_example(example) for example in examples)
     body = f"""<h1>Meaning in a few hundred bytes</h1>
-<p class="lead">Each picture was sent as a tiny picture, as a text, and as a text with side
+<p>Each picture was sent as a tiny picture, as a text, and as a text with side
 information. CLIPSim is the cosine of the source's embedding and that of what the cloud can show; a
 text that nobody draws has none, only its own cosine with the source, which is on another scale.
 Bytes are those of the bitstream; bpp is bits per source pixel.</p>

@@ -200,7 +200,7 @@ def largest(boxes: Sequence[Box]) -> Box:
 def marked(question: Question) -> Pixels:
     """The source with a frame around each asked box: yellow on black, to be seen on anything."""
     pixels = np.array(question.pixels)
-    stroke = max(1, round(max(pixels.shape[:2]) / 400))
+    stroke = max(1, round(max(pixels.shape[:2]) / 200))
     for left, top, width, height in question.boxes:
         for reach, colour in ((2 * stroke, (0, 0, 0)), (stroke, (255, 220, 0))):
             corner = (left - reach, top - reach)

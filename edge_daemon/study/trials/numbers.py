@@ -22,17 +22,17 @@ def interval(low: float, high: float, decimals: int = 1) -> str:
 
 def value_of(measure: Measure, value: float) -> str:
     """A mean; a share as a percentage, anything else in the unit that the measure names."""
-    return f"{100 * value:.1f} %" if measure.is_share else f"{value:.2f}"
+    return f"{100 * value:.1f} %" if measure.is_share else f"{value:.3f}"
 
 
 def difference_of(measure: Measure, value: float) -> str:
     """A difference of two means, without its unit; of shares in percentage points."""
-    return _signed(100 * value, 1) if measure.is_share else _signed(value, 2)
+    return _signed(100 * value, 1) if measure.is_share else _signed(value, 3)
 
 
 def differences_of(measure: Measure, low: float, high: float) -> str:
     """An interval of such a difference, without its unit."""
-    return interval(100 * low, 100 * high) if measure.is_share else interval(low, high, 2)
+    return interval(100 * low, 100 * high) if measure.is_share else interval(low, high, 3)
 
 
 def judgement(measure: Measure, value: float | None) -> str:

@@ -65,7 +65,7 @@ def write_report(tasks: Sequence[TaskReport], facts: Mapping[str, object], folde
     caveat = (
         f'<p class="notice">Relevance is by {bundle}: {escape(notice)}.</p>'
         if notice
-        else f'<p class="lead">Relevance is by {bundle}.</p>'
+        else f"<p>Relevance is by {bundle}.</p>"
     )
     contents = " · ".join(
         f'<a href="#task-{number}">{escape(task.name)}</a>' for number, task in enumerate(tasks, 1)
@@ -73,7 +73,7 @@ def write_report(tasks: Sequence[TaskReport], facts: Mapping[str, object], folde
     sections = "\n".join(_task(number, task) for number, task in enumerate(tasks, 1))
     rest = {name: fact for name, fact in facts.items() if name != "command"}
     body = f"""<h1>Rate against accuracy</h1>
-<p class="lead">What a picture may lose on its way to a machine that answers a question about it:
+<p>What a picture may lose on its way to a machine that answers a question about it:
 bits on one side, right answers on the other.</p>
 <p>{contents} · <a href="#reading">how to read this</a> · <a href="#repeat">to repeat it</a></p>
 {caveat}
@@ -89,7 +89,7 @@ bits on one side, right answers on the other.</p>
 def _task(number: int, task: TaskReport) -> str:
     measures = [one.measure for one in task.measures]
     return f"""<h2 id="task-{number}">{escape(task.name)}</h2>
-<p class="lead">{escape(task.about)} {task.questions:,} questions were asked for.</p>
+<p>{escape(task.about)} {task.questions:,} questions were asked for.</p>
 {_items("Not measured:", task.left_out)}
 {_failures(task)}
 {"".join(_measure(one) for one in task.measures)}
@@ -136,7 +136,8 @@ def _examples(examples: Sequence[Example], measures: Sequence[Measure]) -> str:
     return f"""<h3>Examples</h3>
 <p>Questions chosen by chance, every method at the same quality. Here whole pictures are JPEG of
 quality {JPEG_QUALITY}, at most {PICTURE_SIDE} pixels along a side; what was asked about is cut out
-without loss, about {CROP_SIDE} pixels along its longer side. bpp is bits per source pixel.</p>
+without loss, about {CROP_SIDE} pixels along its longer side. bpp is bits per source pixel; measures
+are in the units named above.</p>
 {shown}"""
 
 

@@ -36,11 +36,6 @@ class MeasureReport:
     at_best: Sequence[AtBest]
     charts: Mapping[str, str]
 
-    @property
-    def codecs(self) -> list[str]:
-        """In order."""
-        return list(dict.fromkeys(point.codec for point in self.points))
-
 
 @dataclass(frozen=True)
 class TaskReport:
@@ -97,7 +92,7 @@ def report_measure(
     )
     rates = {(one.codec, one.series): one.bd_rate for one in comparisons if one.bd_rate is not None}
     charts = draw_curves(
-        _ordered(measured, rates),
+        by_bd_rate(measured, rates),
         rules,
         {key: f"{key[1]} ({rate:+.1f} %)" for key, rate in rates.items()},
         folder,
@@ -118,8 +113,13 @@ def ranked(comparisons: Sequence[Comparison]) -> list[str]:
     return sorted(rates, key=lambda name: fmean(rates[name]) if rates[name] else inf)
 
 
-def _ordered(measured: Sequence[Series], rates: Mapping[tuple[str, str], float]) -> list[Series]:
-    """Each codec's series by BD-rate; the plain codec is 0 % of itself, those without come last."""
+def by_bd_rate(measured: Sequence[Series], rates: Mapping[tuple[str, str], float]) -> list[Series]:
+    """Each codec's series, the lowest BD-rate first; those without one come last.
+
+    Args:
+        measured: The plain codec's stand where 0 % is.
+        rates: BD-rates by codec and series.
+    """
     codecs = list(dict.fromkeys(one.codec for one in measured))
 
     def place(one: Series) -> tuple[int, float]:

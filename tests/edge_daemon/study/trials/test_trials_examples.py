@@ -71,6 +71,8 @@ def test_crops_are_what_the_consumer_saw(tmp_path: Path) -> None:
     decoded = codec.decode(codec.encode(question.pixels), width=64, height=48)
     expected = enlarged(decoded, (20, 12, 20, 16))
     assert (picture(tmp_path / example.views[0].crop) == expected).all()
+    unmarked = enlarged(question.pixels, (20, 12, 20, 16))
+    assert (picture(tmp_path / example.crop) == unmarked).all()
 
 
 def test_the_seed_chooses_the_questions(tmp_path: Path) -> None:

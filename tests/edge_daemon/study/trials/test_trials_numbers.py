@@ -19,12 +19,12 @@ def test_percentages_are_signed_unless_they_are_nothing(value: float, shown: str
 
 def test_shares_are_told_in_percent_and_other_measures_in_their_unit() -> None:
     assert (value_of(FOUND, 0.5), difference_of(FOUND, -0.012)) == ("50.0 %", "−1.2")
-    assert (value_of(NOISE, 31.234), difference_of(NOISE, 1.5)) == ("31.23", "+1.50")
+    assert (value_of(NOISE, 31.234), difference_of(NOISE, 1.5)) == ("31.234", "+1.500")
 
 
 def test_one_answer_is_told_in_words() -> None:
     assert judgement(ACCURACY, 1.0) == "answered right"
     assert judgement(ACCURACY, 0.0) == "answered wrong"
     assert judgement(FOUND, 0.5) == "found 50.0 %"
-    assert judgement(NOISE, 31.234) == "psnr 31.23"
+    assert judgement(NOISE, 31.234) == "psnr 31.234"
     assert judgement(NOISE, None) == "psnr: nothing to judge"

@@ -8,7 +8,7 @@ import pytest
 
 from edge_daemon.study.bdrate import Comparison, ResultsError, Rules, Series
 from edge_daemon.study.tasks.task import ACCURACY
-from edge_daemon.study.trials.report import MeasureReport, ranked, report_measure
+from edge_daemon.study.trials.report import MeasureReport, by_bd_rate, ranked, report_measure
 from support.measurements import as_given
 
 RATES = [0.1, 0.2, 0.4, 0.8]
@@ -70,3 +70,17 @@ def test_methods_are_ranked_by_their_mean_over_codecs() -> None:
             comparison("hevc", "once", -11.5),
         ]
     ) == ["once", "steady", "wavering", "none"]
+
+
+def test_legends_begin_with_the_lowest_rate_and_keep_codecs_together() -> None:
+    of_jpeg = measured("plain", "dear", "cheap", "unknown")
+    of_hevc = [replace(one, codec="hevc") for one in measured("cheap", "plain")]
+    rates = {("jpeg", "dear"): 8.0, ("jpeg", "cheap"): -9.0, ("hevc", "cheap"): 3.0}
+    assert [(one.codec, one.name) for one in by_bd_rate([*of_jpeg, *of_hevc], rates)] == [
+        ("jpeg", "cheap"),
+        ("jpeg", "plain"),
+        ("jpeg", "dear"),
+        ("jpeg", "unknown"),
+        ("hevc", "plain"),
+        ("hevc", "cheap"),
+    ]

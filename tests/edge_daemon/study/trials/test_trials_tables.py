@@ -97,8 +97,8 @@ def test_what_is_no_share_keeps_its_own_unit() -> None:
         AtBest("jpeg", "prefilter", "90", 10, 40.5, -0.5, -1.25, 0.25),
     ]
     html = Html(at_best_table(NOISE, best, ["plain", "prefilter"], "plain"))
-    assert html.rows[1][1] == "41.00"
-    assert html.rows[2][1] == "40.50 −0.50 (−1.25 to +0.25)"
+    assert html.rows[1][1] == "41.000"
+    assert html.rows[2][1] == "40.500 −0.500 (−1.250 to +0.250)"
     assert "psnr (dB) at the best quality" in html.text
 
 
