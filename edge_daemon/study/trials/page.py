@@ -98,13 +98,17 @@ def _task(number: int, task: TaskReport) -> str:
 
 def _measure(one: MeasureReport) -> str:
     name = one.measure.name
+    head = f"<h3>{escape(name)}: {escape(one.measure.unit)}</h3>"
+    if not one.points:
+        return f"{head}<p>No question was sent and judged in every way, so nothing compares.</p>"
     order = ranked(one.comparisons)
+    rates = bd_rate_table(one.comparisons, order, PLAIN) if one.comparisons else ""
     drawn = "".join(
         figure(f"{name} with {codec}; methods by BD-rate, the lowest first", file)
         for codec, file in one.charts.items()
     )
-    return f"""<h3>{escape(name)}: {escape(one.measure.unit)}</h3>
-{bd_rate_table(one.comparisons, order, PLAIN)}
+    return f"""{head}
+{rates}
 {at_best_table(one.measure, one.at_best, [PLAIN, *order], PLAIN)}
 <div class="charts wide">{drawn}</div>
 <details><summary>How each BD-rate came about</summary>

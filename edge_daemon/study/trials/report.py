@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from statistics import fmean
 
-from edge_daemon.study.bdrate import Comparison, Point, Rules, Series, compare_all, points_of
+from edge_daemon.study.bdrate import Comparison, Point, Rules, Series, points_of
 from edge_daemon.study.bdrate.charts import draw_curves
 from edge_daemon.study.methods.catalogue import PLAIN
 from edge_daemon.study.tasks.task import Measure
@@ -45,7 +45,7 @@ class TaskReport:
         name: A word.
         about: In a sentence or two, what is asked and who answers.
         questions: How many were asked for.
-        measures: In the task's order.
+        measures: All of them, in the task's order.
         examples: In the order to show them.
         failures: Questions that could not be sent or judged.
         left_out: What was not measured, and why.
@@ -63,33 +63,25 @@ class TaskReport:
 def report_measure(
     measure: Measure,
     measured: Sequence[Series],
+    comparisons: Sequence[Comparison],
     rules: Rules,
     folder: Path,
     *,
     task: str,
-    resamples: int,
-    seed: int,
-    on_comparison: Callable[[Comparison], None] = lambda _: None,
 ) -> MeasureReport:
-    """Compare the methods by one measure, and draw their curves.
+    """Draw the curves of one measure, and gather what else there is to tell of it.
 
     Args:
         measure: What the series' accuracy is.
         measured: One series for each method and codec; the plain codec is the anchor.
-        rules: How curves are compared.
+        comparisons: Of those series.
+        rules: How they were compared.
         folder: For the charts; the page's.
         task: Its name, for the charts' files.
-        resamples: Draws of questions for the confidence intervals; 0 for none.
-        seed: Decides the draws.
-        on_comparison: Called with each comparison.
 
     Raises:
-        ResultsError: The plain codec was not measured, or nothing beside it.
-        UnsupportedError: `bjontegaard` or matplotlib is not installed.
+        UnsupportedError: matplotlib is not installed.
     """
-    comparisons = compare_all(
-        measured, PLAIN, rules, resamples=resamples, seed=seed, on_comparison=on_comparison
-    )
     rates = {(one.codec, one.series): one.bd_rate for one in comparisons if one.bd_rate is not None}
     charts = draw_curves(
         by_bd_rate(measured, rates),

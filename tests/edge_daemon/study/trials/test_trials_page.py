@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_daemon.codecs import get_codec
-from edge_daemon.study.bdrate import Rules
+from edge_daemon.study.bdrate import Rules, compare_all
 from edge_daemon.study.methods.baselines import Downsample, Plain
 from edge_daemon.study.tasks.task import ACCURACY
 from edge_daemon.study.trials.examples import make_examples
@@ -44,6 +44,8 @@ def blobs(folder: Path) -> TaskReport:
         for name, factor in (("plain", 1.0), ("downsample:2", 0.6))
     )
     measured = [plain, replace(ours, sent_pixels=ours.pixels / 4)]
+    rules = Rules()
+    comparisons = compare_all(measured, "plain", rules, resamples=50, seed=1)
     examples, _ = make_examples(
         BlobTask(),
         [Plain(), Downsample(2.0)],
@@ -59,7 +61,7 @@ def blobs(folder: Path) -> TaskReport:
         "How bright is a blob? A <ruler> answers.",
         60,
         [
-            report_measure(measure, measured, Rules(), folder, task="blobs", resamples=50, seed=1)
+            report_measure(measure, measured, comparisons, rules, folder, task="blobs")
             for measure in (ACCURACY, NEARNESS)
         ],
         examples,
@@ -126,3 +128,14 @@ def test_many_failures_are_counted(folder: Path, blobs: TaskReport) -> None:
     assert "blob-19:" in html.text
     assert "blob-20:" not in html.text
     assert "and 10 more" in html.text
+
+
+def test_a_page_tells_what_is_too_little_to_compare(folder: Path, blobs: TaskReport) -> None:
+    whole, _ = blobs.measures
+    plain = [one for one in whole.at_best if one.series == "plain"]
+    alone = replace(whole, comparisons=[], at_best=plain)
+    nothing = report_measure(NEARNESS, [], [], Rules(), folder, task="blobs")
+    html = read_page(write_report([replace(blobs, measures=[alone, nothing])], FACTS, folder))
+    assert "No question was sent and judged in every way" in html.text
+    assert "BD-rate against plain" not in html.text
+    assert ["plain the codec alone", f"{100 * plain[0].value:.1f} %"] in html.rows
