@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_daemon.demo.scenes import make_scene
 from edge_daemon.errors import SettingsError
@@ -13,6 +14,7 @@ from edge_daemon.prefilter import Prefilter
 from edge_daemon.settings import PrefilterSettings
 from edge_daemon.study.methods.catalogue import DESCRIPTIONS, NEED_MAP, method_of
 from edge_daemon.study.methods.desk import Desk, prefilter_of
+from edge_daemon.study.methods.guided import separate_grid
 from edge_daemon.study.tasks.task import Question
 
 _BUNDLE = "nano-icons"
@@ -68,9 +70,12 @@ def test_methods_of_one_desk_share_the_encoders_work(monkeypatch: pytest.MonkeyP
     calls: list[int] = []
     bundle = prefilter_of(_BUNDLE).bundle
     encode = bundle.encode_tiles
-    monkeypatch.setattr(
-        bundle, "encode_tiles", lambda tiles: calls.append(len(tiles)) or encode(tiles)
-    )
+
+    def counted(tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        calls.append(len(tiles))
+        return encode(tiles)
+
+    monkeypatch.setattr(bundle, "encode_tiles", counted)
     desk = _desk()
     for name in ("prefilter", "smooth", "quantiser", "random", "prefilter:lambda=5"):
         method_of(name).prepare(desk, takes_map=True)
@@ -98,15 +103,16 @@ def test_chance_spends_as_much_as_the_bundle_in_other_places() -> None:
     assert np.array_equal(dealt.values, again.values)
 
 
-def test_tiles_side_by_side_cover_the_picture_once_and_are_no_more() -> None:
-    desk = _desk()
-    method_of("no-overlap").prepare(desk, takes_map=True)
-    method_of("prefilter").prepare(desk, takes_map=True)
-    separate, usual = (grid for _, grid, _ in desk._scores)
-    assert separate.count <= usual.count
-    step = separate.tile_size
-    assert separate.lefts == tuple(range(0, separate.canvas_width, step))
-    assert separate.tops == tuple(range(0, separate.canvas_height, step))
+@pytest.mark.parametrize("size", [(768, 512), (100, 900), (224, 224)])
+@pytest.mark.parametrize("most", [1, 7, 40])
+def test_tiles_side_by_side_cover_the_canvas_once_and_are_no_more(
+    size: tuple[int, int], most: int
+) -> None:
+    grid = separate_grid(*size, most, 224)
+    assert 1 <= grid.count <= most
+    assert grid.lefts == tuple(range(0, grid.canvas_width, 224))
+    assert grid.tops == tuple(range(0, grid.canvas_height, 224))
+    assert (grid.block_columns, grid.block_rows) == (len(grid.lefts), len(grid.tops))
 
 
 def test_sizes_are_what_names_say() -> None:

@@ -38,8 +38,8 @@ def test_the_asked_sign_has_the_asked_colour_and_lies_in_the_picture(number: int
     assert left + width <= question.pixels.shape[1]
     assert top + height <= question.pixels.shape[0]
     board = question.pixels[top : top + height, left : left + width]
-    typical = np.median(board.reshape(-1, 3), axis=0).astype(np.uint8).reshape(1, 1, 3)
-    hue, saturation, _ = (int(v) for v in cv2.cvtColor(typical, cv2.COLOR_RGB2HSV).ravel())
+    typical = np.asarray(np.median(board.reshape(-1, 3), axis=0), np.uint8).reshape(1, 1, 3)
+    hue, saturation, _ = cv2.cvtColor(typical, cv2.COLOR_RGB2HSV)[0, 0].tolist()
     (low, high), _, _ = COLOURS[colour]
     if colour == "white":
         assert saturation < 40
@@ -71,7 +71,7 @@ def test_another_sign_of_the_scene_is_no_answer() -> None:
     task = Reading(2, 1)
     question = task.question(0)
     ((left, top, width, height),) = question.boxes
-    covered = question.pixels.copy()
+    covered = np.array(question.pixels)
     covered[top : top + height, left : left + width] = 128
     assert task.judge(question, [covered]) == [(0.0,)]
 

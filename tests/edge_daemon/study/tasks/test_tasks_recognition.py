@@ -30,7 +30,7 @@ def test_icons_are_named_where_they_lie_and_nowhere_else() -> None:
         assert question.answer in icon_names()
         assert question.prompt == f"Where is the {question.answer}?"
         ((left, top, width, height),) = question.boxes
-        erased = question.pixels.copy()
+        erased = np.array(question.pixels)
         erased[top : top + height, left : left + width] = 128
         (right,), (wrong,) = task.judge(question, [question.pixels, erased])
         assert wrong == 0.0
