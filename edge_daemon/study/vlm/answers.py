@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Any, Final
 
-from edge_daemon.cloud.durable import Journal, writing_to
-from edge_daemon.errors import SettingsError, UnsupportedError
+from edge_daemon.study.journal import StudyJournal
 
 JOURNAL: Final = "answers.jsonl"
 
@@ -42,29 +40,19 @@ class Answered:
 
 
 class Answers:
-    """All that was said in one study; append-only and synced. Thread-safe.
+    """All that was said in one study. Thread-safe.
 
     Args:
         folder: Where its journal is or will be.
         facts: What an answer depends on beyond question and condition; JSON.
 
     Raises:
-        SettingsError: The journal is another study's.
-        UnsupportedError: Another process writes to it.
-        StorageError: It cannot be used.
+        EdgeError: See `StudyJournal`.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        self._path = folder / JOURNAL
-        self._lock = Lock()
-        try:
-            with writing_to(self._path):
-                folder.mkdir(parents=True, exist_ok=True)
-                self._journal = _opened(self._path)
-                self._found = self._read(facts)
-        except SettingsError:
-            self.close()
-            raise
+        self._journal = StudyJournal(folder / JOURNAL, facts)
+        self._found = {one.key: one for one in self._journal.read(_answered)}
 
     def __enter__(self) -> Answers:
         return self
@@ -75,10 +63,6 @@ class Answers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Lets another process go on."""
         self._journal.close()
 
     def __contains__(self, key: tuple[str, str, str, float]) -> bool:
@@ -94,40 +78,10 @@ class Answers:
         Raises:
             StorageError: It could not be written.
         """
-        with self._lock:
-            with writing_to(self._path):
-                self._journal.append(asdict(answered))
-            self._found[answered.key] = answered
-
-    def _read(self, facts: Mapping[str, Any]) -> dict[tuple[str, str, str, float], Answered]:
-        head = next(self._journal.read(lambda line: line["study"]), None)
-        if head is None:
-            self._journal.append({"study": dict(facts)})
-            return {}
-        other = [name for name in {**facts, **head} if head.get(name) != facts.get(name)]
-        if other:
-            raise SettingsError(
-                f"{self._path} is of a study with another {other[0]}",
-                value=head.get(other[0]),
-                remedy="name another folder for the results, or repeat that study's settings",
-            )
-        lines = (one for one in self._journal.read(_answered) if one is not None)
-        return {one.key: one for one in lines}
+        self._journal.add(asdict(answered))
+        self._found[answered.key] = answered
 
 
-def _opened(path: Path) -> Journal:
-    try:
-        return Journal(path)
-    except BlockingIOError:
-        raise UnsupportedError(
-            "another process writes to this study",
-            value=str(path),
-            remedy="wait for it, or name another folder for the results",
-        ) from None
-
-
-def _answered(line: dict[str, Any]) -> Answered | None:
-    if "study" in line:
-        return None
+def _answered(line: dict[str, Any]) -> Answered:
     answers = tuple(line.pop("answers"))
     return Answered(**line, answers=answers)
