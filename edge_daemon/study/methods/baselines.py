@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,10 @@ class Plain:
     """The codec alone."""
 
     name: str = "plain"
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing: the name says it all."""
+        return {}
 
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """The source."""
@@ -37,6 +42,10 @@ class Gaussian:
     def name(self) -> str:
         """With its sigma."""
         return f"gaussian:{self.sigma:g}"
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing: the name says it all."""
+        return {}
 
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """The source, softened evenly."""
@@ -60,6 +69,10 @@ class Downsample:
         """With its factor."""
         return f"downsample:{self.factor:g}"
 
+    def facts(self) -> dict[str, Any]:
+        """Nothing: the name says it all."""
+        return {}
+
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """The source at a smaller size, by the means of areas."""
         height, width = desk.question.pixels.shape[:2]
@@ -80,6 +93,10 @@ class LowResolution:
     def name(self) -> str:
         """With its shorter side."""
         return f"low-resolution:{self.shorter}"
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing: the name says it all."""
+        return {}
 
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """The source at that size, by the means of areas."""

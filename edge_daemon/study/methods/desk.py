@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.plan import Plan, Scores
 from edge_daemon.prefilter.tiling import TileGrid
 from edge_daemon.settings import PrefilterSettings
 from edge_daemon.study.tasks.task import Question
+from models.loading import find_bundle
+from models.manifest import read_manifest
 
 _THREADS: Final = 1
 """Of an encoder: a study runs a process per core."""
@@ -24,6 +27,17 @@ Change = Callable[[Plan, Question, Prefilter], Plan]
 def prefilter_of(bundle: str) -> Prefilter:
     """This process's prefilter with a bundle."""
     return Prefilter.from_bundle(bundle, threads=_THREADS)
+
+
+def bundle_facts(bundle: str) -> dict[str, Any]:
+    """Which bundle a name or a path stands for today: the manifest has the hashes of its files.
+
+    Raises:
+        BundleError: It is not there.
+    """
+    manifest = read_manifest(find_bundle(bundle))
+    digest = hashlib.sha256(manifest.to_json().encode("utf-8")).hexdigest()
+    return {"name": manifest.name, "manifest_sha256": digest}
 
 
 class Desk:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from edge_daemon.prefilter.plan import Plan
 from edge_daemon.prefilter.smoothing import spend
 from edge_daemon.prefilter.tiling import TileGrid, cut_tiles, make_canvas
 from edge_daemon.settings import PrefilterSettings
-from edge_daemon.study.methods.desk import Change, Desk
+from edge_daemon.study.methods.desk import Change, Desk, bundle_facts
 from edge_daemon.study.methods.method import Prepared
 from edge_daemon.study.tasks.task import Question
 
@@ -42,6 +43,11 @@ class Guided:
     bundle: str | None = None
     change: Change | None = None
 
+    def facts(self) -> dict[str, Any]:
+        """Its settings, and its own bundle."""
+        own = {} if self.bundle is None else {"bundle": bundle_facts(self.bundle)}
+        return {"prefilter": settings_facts(self.settings), **own}
+
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """As the daemon does it, but for the change."""
         prefilter, plan, scores = desk.scored(
@@ -62,6 +68,10 @@ class Shuffled:
 
     name: str
     settings: PrefilterSettings
+
+    def facts(self) -> dict[str, Any]:
+        """Its settings."""
+        return {"prefilter": settings_facts(self.settings)}
 
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """As `Guided`, with shuffled scores."""
@@ -85,11 +95,20 @@ class Oracle:
     name: str
     settings: PrefilterSettings
 
+    def facts(self) -> dict[str, Any]:
+        """Its settings."""
+        return {"prefilter": settings_facts(self.settings)}
+
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """As `Guided`, without an encoder."""
         _, plan, _ = desk.scored(self.settings, desk.bundle, takes_map=takes_map)
         spent = spend(desk.question.pixels, oracle_relevance(desk.question), plan)
         return Prepared(spent.pixels, spent.offsets)
+
+
+def settings_facts(settings: PrefilterSettings) -> dict[str, Any]:
+    """Settings as JSON, by the names that TOML has for them."""
+    return settings.model_dump(mode="json", by_alias=True)
 
 
 def oracle_relevance(question: Question) -> NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge_daemon.quantiser import QuantiserMap
 from edge_daemon.study.methods.desk import Desk
@@ -29,6 +30,14 @@ class Method(Protocol):
     @property
     def name(self) -> str:
         """As on the command line; the name of its curve."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """What its pictures depend on beyond its name, the question and the study's bundle; JSON.
+
+        Raises:
+            BundleError: It names a bundle that is not there.
+        """
         ...
 
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
