@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,17 @@ def write_csv(rows: Sequence[Any], row_type: type[Any], file: Path, *computed: s
         computed: Properties that are columns too.
     """
     names = [field.name for field in fields(row_type)]
+    values = ([*astuple(row), *(getattr(row, name) for name in computed)] for row in rows)
+    write_rows([*names, *computed], values, file)
+
+
+def write_rows(names: Sequence[str], rows: Iterable[Sequence[object]], file: Path) -> None:
+    """Write rows of plain values under the names of their columns."""
     with file.open("w", encoding="utf-8", newline="") as output:
         writer = csv.writer(output)
-        writer.writerow([*names, *computed])
+        writer.writerow(names)
         for row in rows:
-            values = [*astuple(row), *(getattr(row, name) for name in computed)]
-            writer.writerow([_cell(value) for value in values])
+            writer.writerow([_cell(value) for value in row])
 
 
 def _cell(value: object) -> object:

@@ -1,1 +1,23 @@
-"""Tasks x methods x codecs x qualities: run in parallel, kept as they come, told on a page."""
+"""Tasks x methods x codecs x qualities: run in parallel, kept as they come, told on a page.
+
+`work` is one question in all its ways, `backends` where such units run, `journal` what a folder
+knows already, `run` all of that for one task. `trial` is what comes of it; `csv_tables` writes it
+down, and `series` makes the curves that `study.bdrate` compares.
+"""
+
+from edge_daemon.study.trials.backends import BACKENDS, Backend
+from edge_daemon.study.trials.run import Progress, run_task
+from edge_daemon.study.trials.series import comparisons_of, series_of
+from edge_daemon.study.trials.trial import Failure, TaskOutcome, Trial
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Failure",
+    "Progress",
+    "TaskOutcome",
+    "Trial",
+    "comparisons_of",
+    "run_task",
+    "series_of",
+]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edge_daemon.study.tasks.task import Measure
+
+Sending: TypeAlias = tuple[str, str, float]
+"""A way to send any question: names of a method and a codec, and a quality."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ class Trial:
     values: tuple[float | None, ...]
 
     @property
-    def key(self) -> tuple[str, str, str, float]:
-        """What there is one of."""
-        return self.question, self.method, self.codec, self.quality
+    def sending(self) -> Sending:
+        """How it was sent; of each question there is one."""
+        return self.method, self.codec, self.quality
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """All that is known of one task.
+    """All that is known of what was asked for of one task.
 
     Attributes:
         task: Its name.
         measures: What its values are.
         methods, codecs: Names, in the order in which they were asked for.
         questions: How many were asked for.
-        trials: In order of question, codec, method and quality; also those of earlier runs.
+        trials: In order of question, codec, method and quality; also those that were made by
+            earlier runs.
         failures: Of this run; asked again by the next.
         left_out: Combinations that make no sense, and why, in words.
     """
