@@ -6,6 +6,7 @@ import typer
 
 from edge_daemon.cli.study_bdrate import bdrate
 from edge_daemon.cli.study_semantic import semantic
+from edge_daemon.cli.study_tasks import tasks
 from edge_daemon.cli.study_vlm import vlm
 
 study = typer.Typer(
@@ -15,4 +16,5 @@ study = typer.Typer(
 )
 study.command("bdrate")(bdrate)
 study.command("semantic")(semantic)
+study.command("tasks")(tasks)
 study.command("vlm")(vlm)
