@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from edge_daemon.study.methods.catalogue import method_of
 from edge_daemon.study.methods.guided import Guided
 from edge_daemon.study.trials import Progress, TaskOutcome, run, run_task
 from edge_daemon.study.trials.work import Answered, Unit, answer
+from models import BundleError
 from support.processes import ROOT
 from support.stand_in_task import StandInTask
 
@@ -144,6 +147,26 @@ def test_another_study_does_not_mix_with_it(
         study(**given, **change)
     assert written() == tables
     assert study(**given) == outcome
+
+
+def test_a_bundle_that_was_changed_is_another(study: Study, tmp_path: Path, tiny: str) -> None:
+    own = shutil.copytree(tiny, tmp_path / "own")
+    given: dict[str, Any] = {"methods": [f"bundle:{own}"], "codecs": [("jpeg", 40)], "limit": 1}
+    study(**given)
+    manifest = json.loads((own / "manifest.json").read_text(encoding="utf-8"))
+    text = json.dumps({**manifest, "notice": "trained again"})
+    (own / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"another method bundle:.*bundle\.manifest_sha256"):
+        study(**given)
+
+
+def test_a_bundle_that_is_not_there_is_told_before_anything_is_tried(
+    study: Study, tmp_path: Path
+) -> None:
+    for given in ({"bundle": "none-such"}, {"methods": ["plain", "bundle:none-such"]}):
+        with pytest.raises(BundleError, match="no bundle 'none-such'"):
+            study(**given)
+    assert not (tmp_path / "results").exists()
 
 
 def test_other_settings_do_not_concern_the_codec_alone(study: Study) -> None:
