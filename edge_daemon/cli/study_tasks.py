@@ -19,7 +19,7 @@ from edge_daemon.codecs import Codec, codec_class, configure_codecs, get_codec
 from edge_daemon.errors import SettingsError
 from edge_daemon.study.bdrate import Rules
 from edge_daemon.study.bdrate.series import Accounting
-from edge_daemon.study.methods.catalogue import DESCRIPTIONS, PLAIN, method_of
+from edge_daemon.study.methods.catalogue import DESCRIPTIONS, PLAIN, WITHOUT_PARAMETER, method_of
 from edge_daemon.study.tasks.catalogue import task_of
 from edge_daemon.study.tasks.task import Measure, Task
 from edge_daemon.study.trials import Backend, Progress, TaskOutcome, comparisons_of, run_task
@@ -36,7 +36,6 @@ QUALITIES: Final = {
     "cheng2020": "1,2,3,4,5,6",
 }
 """From where answers begin to fail to where hardly any does, on the generated tasks."""
-PARAMETER_NEEDED: Final = frozenset({"bundle"})
 
 
 def tasks(
@@ -112,20 +111,19 @@ def tasks(
     """
     settings = settings_with(config, bundle)
     configure_codecs(settings)
-    names = [PLAIN, *(method or ([] if ablations else ["prefilter"]))]
-    if ablations:
-        names += [name for name in DESCRIPTIONS if name not in PARAMETER_NEEDED]
-    methods = [method_of(name, settings.prefilter) for name in dict.fromkeys(names)]
+    names = [PLAIN, *(method or ()), *(WITHOUT_PARAMETER if ablations else ())]
+    if len(names) == 1:
+        names.append("prefilter")
+    methods = [method_of(name, settings.prefilter) for name in names]
     codecs = _codecs(codec or ["jpeg"], quality or [])
     asked = [
         task_of(text, seed=seed, count=questions, bundle=settings.bundle, detector=detector)
-        for text in dict.fromkeys(task or ["reading", "recognition"])
+        for text in task or ["reading", "recognition"]
     ]
     _check(asked)
-    rules = Rules(accounting=accounting)
-    for one in asked:
-        with progress_bar() as progress:
-            outcome = run_task(
+    with progress_bar() as progress:
+        outcomes = [
+            run_task(
                 one,
                 methods,
                 codecs,
@@ -134,8 +132,13 @@ def tasks(
                 jobs=ALL_CORES if jobs is None else jobs,
                 backend=backend,
                 scheduler=scheduler,
+                settings=settings,
                 on_progress=_shown_by(progress, one.name),
             )
+            for one in asked
+        ]
+    rules = Rules(accounting=accounting)
+    for outcome in outcomes:
         for measure in outcome.measures:
             _print_comparisons(outcome, measure, rules, resamples, seed)
         console.print(_best_table(outcome))
@@ -156,8 +159,8 @@ def _codecs(ids: Sequence[str], qualities: Sequence[str]) -> list[Codec]:
         wanted[name] = values
     return [
         get_codec({"id": name, "quality": value})
-        for name in dict.fromkeys(ids)
-        for value in dict.fromkeys(_numbers(name, wanted.get(name, "")))
+        for name in ids
+        for value in _numbers(name, wanted.get(name, ""))
     ]
 
 

@@ -48,6 +48,9 @@ DESCRIPTIONS: Final[dict[str, str]] = {
 }
 """Every name, and what it stands for."""
 
+WITHOUT_PARAMETER: Final = tuple(name for name in DESCRIPTIONS if name != "bundle")
+"""Names that stand for a method on their own."""
+
 NEED_MAP: Final = frozenset({"quantiser", "both"})
 """Methods that are nothing new with a codec that takes no quantiser map."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 
 from edge_daemon.codecs import Codec, check_encoder
+from edge_daemon.settings import Settings
 from edge_daemon.study.methods.catalogue import NEED_MAP
 from edge_daemon.study.methods.method import Method
 from edge_daemon.study.tasks.task import Task
@@ -40,6 +41,7 @@ def run_task(
     jobs: int = ALL_CORES,
     backend: Backend = "loky",
     scheduler: str | None = None,
+    settings: Settings | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> TaskOutcome:
     """Try every method with every codec on every question, and write down what comes of it.
@@ -58,6 +60,7 @@ def run_task(
         jobs: At once, or `ALL_CORES`.
         backend: See `results_of`.
         scheduler: See `results_of`.
+        settings: What codecs need of every process; see `configure_codecs`.
         on_progress: Called after each question, from this thread.
 
     Raises:
@@ -71,7 +74,7 @@ def run_task(
     sendings = _sendings(methods, codecs)
     failures: dict[int, list[Failure]] = {}
     with TrialJournal(output, task, methods, codecs, bundle) as journal:
-        units = _units(task, count, bundle, sendings, journal)
+        units = _units(task, count, bundle, settings or Settings(), sendings, journal)
         done, failed = count - len(units), 0
         on_progress(Progress(done, count, failed))
         answers = results_of(answer, units, backend=backend, jobs=jobs, scheduler=scheduler)
@@ -102,22 +105,30 @@ def _fits(method: Method, codec: Codec) -> bool:
 
 def _sendings(methods: Sequence[Method], codecs: Sequence[Codec]) -> list[Sendings]:
     return [
-        Sendings(method, tuple(codec.get_config() for codec in codecs if _fits(method, codec)))
-        for method in methods
+        Sendings(
+            method, tuple(one.get_config() for one in dict.fromkeys(codecs) if _fits(method, one))
+        )
+        for method in {method.name: method for method in methods}.values()
     ]
 
 
 def _left_out(methods: Sequence[Method], codecs: Sequence[Codec]) -> list[str]:
-    return [
+    words = (
         f"{method.name} with {codec.codec_id}, which takes no quantiser map"
         for method in methods
-        for codec in {codec.codec_id: codec for codec in codecs}.values()
+        for codec in codecs
         if not _fits(method, codec)
-    ]
+    )
+    return list(dict.fromkeys(words))
 
 
 def _units(
-    task: Task, count: int, bundle: str, sendings: Sequence[Sendings], journal: TrialJournal
+    task: Task,
+    count: int,
+    bundle: str,
+    settings: Settings,
+    sendings: Sequence[Sendings],
+    journal: TrialJournal,
 ) -> list[Unit]:
     """The questions of which something is missing."""
     units: list[Unit] = []
@@ -129,7 +140,7 @@ def _units(
             if (codecs := tuple(config for config in one.codecs if one.key(config) not in known))
         ]
         if missing:
-            units.append(Unit(task, number, bundle, tuple(missing)))
+            units.append(Unit(task, number, bundle, settings, tuple(missing)))
     return units
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import cv2
 
-from edge_daemon.codecs import codec_class, get_codec
+from edge_daemon.codecs import codec_class, configure_codecs, get_codec
 from edge_daemon.errors import EdgeError
+from edge_daemon.settings import Settings
 from edge_daemon.study.methods.desk import Desk
 from edge_daemon.study.methods.method import Method, Prepared
 from edge_daemon.study.methods.sending import Sent, sent
@@ -46,12 +47,14 @@ class Unit:
         task: Whose question.
         number: Of the question in its task.
         bundle: Name or path.
+        settings: What codecs need of the process.
         sendings: What is missing.
     """
 
     task: Task
     number: int
     bundle: str
+    settings: Settings
     sendings: tuple[Sendings, ...]
 
 
@@ -78,6 +81,7 @@ def answer(unit: Unit) -> Answered:
     An `EdgeError` costs no more than what it stopped: a trial, a method's trials, or the question.
     """
     cv2.setNumThreads(1)  # as many units run at once as there are cores
+    configure_codecs(unit.settings)
     try:
         question = unit.task.question(unit.number)
     except EdgeError as mistake:

@@ -63,6 +63,12 @@ def test_every_question_is_sent_in_every_way(study: Study) -> None:
     assert [one.values] == task.judge(question, [codec.decode(bitstream, width=96, height=64)])
 
 
+def test_what_is_asked_for_twice_is_tried_once(study: Study) -> None:
+    outcome = study(methods=["gaussian", "gaussian:1"], codecs=[("jpeg", 40), ("jpeg", 40)])
+    assert [one.question for one in outcome.trials] == [f"q{number}" for number in range(6)]
+    assert (outcome.methods, outcome.codecs) == (("gaussian:1",), ("jpeg",))
+
+
 def test_fewer_pixels_are_told_and_judged_at_the_sources_size(study: Study) -> None:
     outcome = study(methods=["downsample:2"], codecs=[("jpeg", 80)], limit=1)
     (one,) = outcome.trials

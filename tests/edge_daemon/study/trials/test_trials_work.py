@@ -5,14 +5,16 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from edge_daemon.codecs.cheng2020.resources import configure, current
 from edge_daemon.errors import PromptError, UnsupportedError
+from edge_daemon.settings import Settings
 from edge_daemon.study.methods.baselines import Plain
 from edge_daemon.study.methods.catalogue import method_of
 from edge_daemon.study.methods.desk import Desk
@@ -67,7 +69,7 @@ class Watching(StandInTask):
 
 
 def unit_of(task: StandInTask, *sendings: Sendings, number: int = 0) -> Unit:
-    return Unit(task, number, "nano-icons", sendings)
+    return Unit(task, number, "nano-icons", Settings(), sendings)
 
 
 def test_a_picture_is_prepared_once_for_codecs_of_a_kind() -> None:
@@ -135,6 +137,16 @@ def test_opencv_takes_one_thread() -> None:
     cv2.setNumThreads(2)
     answer(unit_of(StandInTask(), Sendings(Plain(), (*WEBP,))))
     assert cv2.getNumThreads() == 1
+
+
+def test_codecs_are_told_what_they_need_wherever_it_runs() -> None:
+    here = current()
+    settings = Settings.model_validate({"cheng2020": {"threads": here.threads + 1}})
+    answer(Unit(StandInTask(), 0, "nano-icons", settings, ()))
+    try:
+        assert current().threads == here.threads + 1
+    finally:
+        configure(**asdict(here))
 
 
 def test_a_trial_is_the_same_whatever_is_tried_beside_it() -> None:
