@@ -22,9 +22,19 @@ from edge_daemon.study.bdrate.series import Accounting
 from edge_daemon.study.methods.catalogue import DESCRIPTIONS, PLAIN, WITHOUT_PARAMETER, method_of
 from edge_daemon.study.tasks.catalogue import task_of
 from edge_daemon.study.tasks.task import Measure, Task
-from edge_daemon.study.trials import Backend, Progress, TaskOutcome, comparisons_of, run_task
+from edge_daemon.study.trials import (
+    Backend,
+    Progress,
+    TaskOutcome,
+    comparisons_of,
+    run_task,
+    series_of,
+)
 from edge_daemon.study.trials.backends import ALL_CORES
-from edge_daemon.study.trials.csv_tables import Summary, summaries
+from edge_daemon.study.trials.best import AtBest, at_best_quality
+from edge_daemon.study.trials.numbers import NONE, difference_of, differences_of, value_of
+from models.loading import find_bundle
+from models.manifest import read_manifest
 
 QUALITIES: Final = {
     "jpeg": "5,8,12,20,35,60",
@@ -141,8 +151,11 @@ def tasks(
     for outcome in outcomes:
         for measure in outcome.measures:
             _print_comparisons(outcome, measure, rules, resamples, seed)
-        console.print(_best_table(outcome))
+            console.print(_best_table(outcome, measure))
         _print_rest(outcome, output)
+    notice = read_manifest(find_bundle(settings.bundle)).notice
+    if notice:
+        console.print(f"[yellow]Note:[/] {escape(notice)}.")
     console.print(f"Look at [bold]{escape(str(output))}[/]", soft_wrap=True)
 
 
@@ -212,47 +225,33 @@ def _print_comparisons(
         print_notes(found)
 
 
-def _best_table(outcome: TaskOutcome) -> Table:
-    units = "\n".join(f"{one.name}: mean, {one.unit}" for one in outcome.measures)
+def _best_table(outcome: TaskOutcome, measure: Measure) -> Table:
     table = narrow_table(
-        escape(f"{outcome.task}: at each codec's best quality"),
-        escape(f"n: questions; mean bytes; bpp: bits per source pixel\n{units}"),
+        escape(f"{outcome.task}: {measure.name} at each codec's best quality"),
+        escape(f"mean, {measure.unit}; n: questions\n")
+        + f"difference: to {PLAIN}'s{', in points' if measure.is_share else ''}, 95 % CI",
     )
     table.add_column("codec", no_wrap=True)
     table.add_column("method", overflow="fold", min_width=9)
-    for name in ("quality", "n", "bytes", "bpp", *(one.name for one in outcome.measures)):
-        table.add_column(escape(name), justify="right", no_wrap=True)
-    for one in _best(summaries(outcome)):
-        means = zip(outcome.measures, one.means, strict=True)
+    for name in ("quality", "mean", "difference", "95 % CI", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in at_best_quality(series_of(outcome, measure), PLAIN):
         table.add_row(
             escape(one.codec),
-            escape(one.method),
-            f"{one.quality:g}",
+            escape(one.series),
+            one.quality,
+            value_of(measure, one.value),
+            NONE if one.series == PLAIN else difference_of(measure, one.difference),
+            _interval(measure, one),
             str(one.questions),
-            f"{one.bytes:,.0f}",
-            f"{one.bpp:.4f}",
-            *(_value(measure, mean) for measure, mean in means),
         )
     return table
 
 
-def _best(found: Sequence[Summary]) -> list[Summary]:
-    """Of each codec, the best quality that was tried."""
-
-    def goodness(one: Summary) -> float:
-        worst, best = codec_class(one.codec).qualities
-        return one.quality if best > worst else -one.quality
-
-    best: dict[str, float] = {}
-    for one in found:
-        best[one.codec] = max(goodness(one), best.get(one.codec, goodness(one)))
-    return [one for one in found if goodness(one) == best[one.codec]]
-
-
-def _value(measure: Measure, mean: float | None) -> str:
-    if mean is None:
-        return "-"
-    return f"{mean:.1%}" if measure.is_share else f"{mean:.2f}"
+def _interval(measure: Measure, one: AtBest) -> str:
+    if one.series == PLAIN or one.ci_low is None or one.ci_high is None:
+        return NONE
+    return differences_of(measure, one.ci_low, one.ci_high)
 
 
 def _print_rest(outcome: TaskOutcome, output: Path) -> None:

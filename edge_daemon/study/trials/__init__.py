@@ -2,7 +2,10 @@
 
 `work` is one question in all its ways, `backends` where such units run, `journal` what a folder
 knows already, `run` all of that for one task. `trial` is what comes of it; `csv_tables` writes it
-down, and `series` makes the curves that `study.bdrate` compares.
+down, `series` makes the curves that `study.bdrate` compares, and `best` looks at their upper ends.
+
+`report` is what there is to tell, with `examples` in pictures and `facts` to repeat it; `page`
+tells it, in `tables` and `numbers`.
 """
 
 from edge_daemon.study.trials.backends import BACKENDS, Backend
