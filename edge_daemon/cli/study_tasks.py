@@ -37,15 +37,15 @@ from models.loading import find_bundle
 from models.manifest import read_manifest
 
 QUALITIES: Final = {
-    "jpeg": "5,8,12,20,35,60",
-    "webp": "1,5,12,25,50,75",
-    "avif": "5,15,25,35,50,65",
-    "heif": "5,12,20,30,42,55",
-    "hevc": "48,44,40,36,32,28",
-    "vvc": "52,48,44,40,36,32",
+    "jpeg": "3,5,8,12,20,35,60",
+    "webp": "0,1,3,6,12,30,60",
+    "avif": "0,5,12,20,30,45,60",
+    "heif": "0,3,6,10,16,28,45",
+    "hevc": "51,48,45,42,39,35,30",
+    "vvc": "60,56,52,48,44,40,36",
     "cheng2020": "1,2,3,4,5,6",
 }
-"""From where answers begin to fail to where hardly any does, on the generated tasks."""
+"""From where answers of the generated tasks fail, or the codec ends, to where hardly any does."""
 
 
 def tasks(

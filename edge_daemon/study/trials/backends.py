@@ -55,7 +55,8 @@ def results_of(
     with _cluster(backend, jobs, scheduler, patience_s):
         # Other backends' workers have one thread each by their own defaults.
         threads = {"inner_max_num_threads": 1} if backend == "loky" else {}
-        with joblib.parallel_config(backend, n_jobs=jobs, **threads):
+        # Units are small: none needs to travel as a file.
+        with joblib.parallel_config(backend, n_jobs=jobs, max_nbytes=None, **threads):
             call = joblib.delayed(function)
             if backend == "ray":
                 # It gives nothing back before a call is done, so calls are kept short.
