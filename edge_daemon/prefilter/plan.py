@@ -106,7 +106,7 @@ class Spending:
             sharpness=recommended.lambda_ if settings.lambda_ is None else settings.lambda_,
             sigma_min=sigma_min,
             sigma_max=sigma_max,
-            mapping=settings.mapping,
+            mapping=settings.mapping or ("exponential" if released else "inverse"),
             margin=settings.margin,
             allocation=allocation,
             share={"smooth": 0.0, "quantiser": 1.0}.get(allocation, settings.share),

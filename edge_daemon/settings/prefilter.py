@@ -69,11 +69,13 @@ class PrefilterSettings(Strict):
         le=64.0,
         description="most smoothing, sigma in source pixels",
     )
-    mapping: Literal["exponential", "linear", "inverse"] = Field(
-        default="exponential", description="how relevance becomes sigma"
+    mapping: Literal["exponential", "linear", "inverse"] | None = Field(
+        default=None,
+        description="how relevance becomes sigma; unset: 'inverse', and 'exponential' as published "
+        "in reference mode",
     )
     margin: float = Field(
-        default=0.0,
+        default=0.15,
         ge=0.0,
         le=0.45,
         description="how far around a relevant block the picture is left alone, in blocks; from "
@@ -89,13 +91,13 @@ class PrefilterSettings(Strict):
         default=0.5, description="with 'both': the quantiser's part, the rest is smoothing's"
     )
     offset_max: float = Field(
-        default=10.0,
+        default=12.0,
         ge=0.0,
         le=51.0,
         description="most coarsening, in quantiser steps of which six double the step size",
     )
     tile_budget: int = Field(
-        default=40,
+        default=80,
         ge=4,
         le=512,
         description="most tiles that one picture is cut into; with 'dense' they set its scale",
