@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,7 +17,7 @@ from rich.table import Table
 
 from edge_daemon.cli.comparisons import comparison_table, print_notes
 from edge_daemon.cli.options import BundleOption, ConfigOption, settings_with
-from edge_daemon.cli.terminal import console, narrow_table, progress_bar
+from edge_daemon.cli.terminal import console, errors, narrow_table, progress_bar
 from edge_daemon.codecs import Codec, codec_class, configure_codecs, get_codec
 from edge_daemon.errors import SettingsError
 from edge_daemon.study.bdrate import Rules
@@ -22,17 +25,13 @@ from edge_daemon.study.bdrate.series import Accounting
 from edge_daemon.study.methods.catalogue import DESCRIPTIONS, PLAIN, WITHOUT_PARAMETER, method_of
 from edge_daemon.study.tasks.catalogue import task_of
 from edge_daemon.study.tasks.task import Measure, Task
-from edge_daemon.study.trials import (
-    Backend,
-    Progress,
-    TaskOutcome,
-    comparisons_of,
-    run_task,
-    series_of,
-)
+from edge_daemon.study.trials import Backend, Progress, TaskOutcome, run_task
 from edge_daemon.study.trials.backends import ALL_CORES
-from edge_daemon.study.trials.best import AtBest, at_best_quality
+from edge_daemon.study.trials.best import AtBest
+from edge_daemon.study.trials.facts import facts_of
 from edge_daemon.study.trials.numbers import NONE, difference_of, differences_of, value_of
+from edge_daemon.study.trials.page import write_report
+from edge_daemon.study.trials.report import MeasureReport, TaskReport, report_task
 from models.loading import find_bundle
 from models.manifest import read_manifest
 
@@ -148,15 +147,45 @@ def tasks(
             for one in asked
         ]
     rules = Rules(accounting=accounting)
-    for outcome in outcomes:
-        for measure in outcome.measures:
-            _print_comparisons(outcome, measure, rules, resamples, seed)
-            console.print(_best_table(outcome, measure))
+    reports: list[TaskReport] = []
+    for one, outcome in zip(asked, outcomes, strict=True):
+        with errors.status(f"Comparing the methods of {one.name}"):
+            reports.append(
+                report_task(
+                    one,
+                    outcome,
+                    methods,
+                    codecs,
+                    rules,
+                    output,
+                    bundle=settings.bundle,
+                    resamples=resamples,
+                    seed=seed,
+                )
+            )
+        for measure in reports[-1].measures:
+            _print_measure(outcome.task, measure, rules)
         _print_rest(outcome, output)
-    notice = read_manifest(find_bundle(settings.bundle)).notice
-    if notice:
-        console.print(f"[yellow]Note:[/] {escape(notice)}.")
-    console.print(f"Look at [bold]{escape(str(output))}[/]", soft_wrap=True)
+    manifest = read_manifest(find_bundle(settings.bundle))
+    if manifest.notice:
+        console.print(f"[yellow]Note:[/] {escape(manifest.notice)}.")
+    facts = facts_of(
+        shlex.join(["edge-daemon", *sys.argv[1:]]),
+        seed=seed,
+        settings=settings.prefilter,
+        manifest=manifest,
+        codecs=list(dict.fromkeys(one.codec_id for one in codecs)),
+        tasks={one.name: one.facts() for one in asked},
+        options={
+            "methods": [one.name for one in methods],
+            "codecs": [one.get_config() for one in codecs],
+            "questions": questions,
+            "rules": asdict(rules),
+            "resamples": resamples,
+        },
+    )
+    page = write_report(reports, facts, output)
+    console.print(f"Look at [bold]{escape(str(page))}[/]", soft_wrap=True)
 
 
 def _codecs(ids: Sequence[str], qualities: Sequence[str]) -> list[Codec]:
@@ -215,19 +244,18 @@ def _shown_by(progress: Bar, name: str) -> Callable[[Progress], None]:
     return show
 
 
-def _print_comparisons(
-    outcome: TaskOutcome, measure: Measure, rules: Rules, resamples: int, seed: int
-) -> None:
-    found = comparisons_of(outcome, measure, rules, resamples=resamples, seed=seed)
-    if found:
-        title = f"{outcome.task}: rate at equal {measure.name}, against {PLAIN}"
-        console.print(comparison_table(title, found, rules))
-        print_notes(found)
+def _print_measure(task: str, report: MeasureReport, rules: Rules) -> None:
+    if report.comparisons:
+        title = f"{task}: rate at equal {report.measure.name}, against {PLAIN}"
+        console.print(comparison_table(title, report.comparisons, rules))
+        print_notes(report.comparisons)
+    console.print(_best_table(task, report))
 
 
-def _best_table(outcome: TaskOutcome, measure: Measure) -> Table:
+def _best_table(task: str, report: MeasureReport) -> Table:
+    measure = report.measure
     table = narrow_table(
-        escape(f"{outcome.task}: {measure.name} at each codec's best quality"),
+        escape(f"{task}: {measure.name} at each codec's best quality"),
         escape(f"mean, {measure.unit}; n: questions\n")
         + f"difference: to {PLAIN}'s{', in points' if measure.is_share else ''}, 95 % CI",
     )
@@ -235,7 +263,7 @@ def _best_table(outcome: TaskOutcome, measure: Measure) -> Table:
     table.add_column("method", overflow="fold", min_width=9)
     for name in ("quality", "mean", "difference", "95 % CI", "n"):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in at_best_quality(series_of(outcome, measure), PLAIN):
+    for one in report.at_best:
         table.add_row(
             escape(one.codec),
             escape(one.series),

@@ -10,7 +10,7 @@ tells it, in `tables` and `numbers`.
 
 from edge_daemon.study.trials.backends import BACKENDS, Backend
 from edge_daemon.study.trials.run import Progress, run_task
-from edge_daemon.study.trials.series import comparisons_of, series_of
+from edge_daemon.study.trials.series import compare_methods, series_of
 from edge_daemon.study.trials.trial import Failure, TaskOutcome, Trial
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "Progress",
     "TaskOutcome",
     "Trial",
-    "comparisons_of",
+    "compare_methods",
     "run_task",
     "series_of",
 ]

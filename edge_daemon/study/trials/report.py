@@ -9,13 +9,17 @@ from math import inf
 from pathlib import Path
 from statistics import fmean
 
+from edge_daemon.codecs import Codec
 from edge_daemon.study.bdrate import Comparison, Point, Rules, Series, points_of
 from edge_daemon.study.bdrate.charts import draw_curves
 from edge_daemon.study.methods.catalogue import PLAIN
-from edge_daemon.study.tasks.task import Measure
+from edge_daemon.study.methods.method import Method
+from edge_daemon.study.tasks.catalogue import DESCRIPTIONS
+from edge_daemon.study.tasks.task import Measure, Task
 from edge_daemon.study.trials.best import AtBest, at_best_quality
-from edge_daemon.study.trials.examples import Example
-from edge_daemon.study.trials.trial import Failure
+from edge_daemon.study.trials.examples import Example, make_examples, worth_showing
+from edge_daemon.study.trials.series import compare_methods, series_of
+from edge_daemon.study.trials.trial import Failure, TaskOutcome
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,63 @@ class TaskReport:
     examples: Sequence[Example] = ()
     failures: Sequence[Failure] = ()
     left_out: Sequence[str] = ()
+
+
+def report_task(
+    task: Task,
+    outcome: TaskOutcome,
+    methods: Sequence[Method],
+    codecs: Sequence[Codec],
+    rules: Rules,
+    folder: Path,
+    *,
+    bundle: str,
+    resamples: int,
+    seed: int,
+) -> TaskReport:
+    """Compare, draw and send a few questions again: all that there is to tell of a task.
+
+    Args:
+        task: That was run.
+        outcome: What came of it.
+        methods: That were tried.
+        codecs: Each at each of its qualities; examples show the first one's middle quality.
+        rules: How methods are compared.
+        folder: The page's.
+        bundle: Name or path; of methods that name none.
+        resamples: Draws of questions for the confidence intervals; 0 for none.
+        seed: Decides draws and examples.
+
+    Raises:
+        UnsupportedError: `bjontegaard` or matplotlib is not installed.
+    """
+    measures: list[MeasureReport] = []
+    for measure in outcome.measures:
+        measured = series_of(outcome, measure)
+        compared = compare_methods(measured, rules, resamples=resamples, seed=seed)
+        measures.append(
+            report_measure(measure, measured, compared, rules, folder, task=outcome.task)
+        )
+    of_first = [codec for codec in codecs if codec.codec_id == codecs[0].codec_id]
+    by_coarseness = sorted(of_first, key=lambda codec: codec.coarseness)
+    examples, failures = make_examples(
+        task,
+        worth_showing(methods),
+        by_coarseness[len(by_coarseness) // 2],
+        folder,
+        bundle=bundle,
+        among=outcome.questions,
+        seed=seed,
+    )
+    return TaskReport(
+        outcome.task,
+        DESCRIPTIONS[outcome.task],
+        outcome.questions,
+        measures,
+        examples,
+        [*outcome.failures, *failures],
+        outcome.left_out,
+    )
 
 
 def report_measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,14 +81,13 @@ def series_of(outcome: TaskOutcome, measure: Measure) -> list[Series]:
     return found
 
 
-def comparisons_of(
-    outcome: TaskOutcome, measure: Measure, rules: Rules, *, resamples: int, seed: int
+def compare_methods(
+    measured: Sequence[Series], rules: Rules, *, resamples: int, seed: int
 ) -> list[Comparison]:
-    """Every method against the codec alone, by one measure; empty if there is no other method.
+    """Every method against the codec alone; empty if there is no other method.
 
     Args:
-        outcome: Of a task.
-        measure: One of its own.
+        measured: What `series_of` made of one measure.
         rules: How.
         resamples: Draws of questions for the confidence intervals; 0 for none.
         seed: Decides the draws.
@@ -96,7 +96,6 @@ def comparisons_of(
         ResultsError: The codec alone was not tried.
         UnsupportedError: `bjontegaard` is not installed.
     """
-    measured = series_of(outcome, measure)
     if all(one.name == PLAIN for one in measured):
         return []
     return compare_all(measured, PLAIN, rules, resamples=resamples, seed=seed)

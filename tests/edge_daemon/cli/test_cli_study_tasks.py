@@ -50,7 +50,8 @@ def test_tasks_become_tables(
         *(("hevc", "plain", "30"), ("hevc", "gaussian:2", "30")),
     ]
     assert "the tiny test bundle knows colours, not things" in said
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+    files = {file.name for file in (tmp_path / "out").iterdir() if file.suffix != ".png"}
+    assert files == {"index.html", "pictures"} | {
         f"{kind}-{name}{rest}"
         for name in ("reading", "recognition")
         for kind, rest in (

@@ -13,7 +13,7 @@ import pytest
 
 from edge_daemon.study.bdrate import ResultsError, Rules, compare_all, read_results
 from edge_daemon.study.tasks.task import ACCURACY, Measure
-from edge_daemon.study.trials import Failure, TaskOutcome, Trial, comparisons_of, series_of
+from edge_daemon.study.trials import Failure, TaskOutcome, Trial, compare_methods, series_of
 from edge_daemon.study.trials.csv_tables import Summary, summaries, write_tables
 from edge_daemon.study.trials.series import paired
 
@@ -128,13 +128,13 @@ def test_a_question_with_nothing_to_judge_counts_nowhere_in_that_measure(
 def test_a_measure_without_values_has_no_mean(outcome: TaskOutcome) -> None:
     blind = changed(outcome, lambda one: replace(one, values=(one.values[0], None)))
     assert series_of(blind, FIDELITY) == []
-    assert comparisons_of(blind, FIDELITY, RULES, resamples=0, seed=1) == []
+    assert compare_methods(series_of(blind, FIDELITY), RULES, resamples=0, seed=1) == []
     assert {one.means[1] for one in summaries(blind)} == {None}
 
 
 def test_bd_rates_are_those_of_the_true_factor(outcome: TaskOutcome) -> None:
     for measure in outcome.measures:
-        found = comparisons_of(outcome, measure, RULES, resamples=50, seed=1)
+        found = compare_methods(series_of(outcome, measure), RULES, resamples=50, seed=1)
         assert [(one.codec, one.series) for one in found] == [
             *(("jpeg", "ours"), ("jpeg", "small"), ("hevc", "ours"), ("hevc", "small"))
         ]
@@ -145,10 +145,10 @@ def test_bd_rates_are_those_of_the_true_factor(outcome: TaskOutcome) -> None:
 
 def test_without_another_method_there_is_nothing_to_compare(outcome: TaskOutcome) -> None:
     alone = without(outcome, lambda one: one.method != "plain")
-    assert comparisons_of(alone, ACCURACY, RULES, resamples=0, seed=1) == []
+    assert compare_methods(series_of(alone, ACCURACY), RULES, resamples=0, seed=1) == []
     others = without(outcome, lambda one: one.method == "plain")
     with pytest.raises(ResultsError, match="no series has the anchor's name"):
-        comparisons_of(others, ACCURACY, RULES, resamples=0, seed=1)
+        compare_methods(series_of(others, ACCURACY), RULES, resamples=0, seed=1)
 
 
 def test_results_are_what_bdrate_reads(outcome: TaskOutcome, tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_results_are_what_bdrate_reads(outcome: TaskOutcome, tmp_path: Path) -> 
         )
         for field in ("bits", "pixels", "sent_pixels", "accuracy"):
             assert np.array_equal(getattr(one, field), getattr(other, field))
-    assert compare_all(read, "plain", RULES, resamples=20, seed=1) == comparisons_of(
-        partly, ACCURACY, RULES, resamples=20, seed=1
+    assert compare_all(read, "plain", RULES, resamples=20, seed=1) == compare_methods(
+        series_of(partly, ACCURACY), RULES, resamples=20, seed=1
     )
 
 
