@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what only tests need, on Debian and Ubuntu: nats-server, for the fleet's transport. Where it
-# cannot, it says so and goes on; those tests are then skipped, with a reason.
+# Installs what only tests need, on Debian and Ubuntu: nats-server, for the fleet's transport, and
+# Tesseract, which reads the signs of `edge-daemon study tasks`. Where it cannot, it says so and goes
+# on; those tests are then skipped, with a reason.
 # usage: deploy/prepare-tests.sh
 set -uo pipefail
 
@@ -8,6 +9,7 @@ PATH=$PATH:/usr/sbin
 missing=()
 command -v nats-server >/dev/null || missing+=(nats-server)
 command -v openssl >/dev/null || missing+=(openssl)
+command -v tesseract >/dev/null || missing+=(tesseract-ocr)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 root=()
