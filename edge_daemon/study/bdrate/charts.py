@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from edge_daemon.charts import MARKERS, new_figure, save_figure
 from edge_daemon.study.bdrate.delta import Rules, curves
 from edge_daemon.study.bdrate.series import Series
-from edge_daemon.study.charts import MARKERS, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

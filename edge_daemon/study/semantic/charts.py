@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_daemon.study.charts import MARKERS, new_figure, save_figure
+from edge_daemon.charts import MARKERS, new_figure, save_figure
 from edge_daemon.study.semantic.table import Length, Point, Step, means
 
 if TYPE_CHECKING:

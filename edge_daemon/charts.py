@@ -1,4 +1,4 @@
-"""Figures without a display: what every study's charts begin and end with."""
+"""Figures without a display: what all charts begin and end with."""
 
 from __future__ import annotations
 
