@@ -7,33 +7,23 @@ deadline, whatever the answers say.
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from edge_daemon.bench.load_cameras import Cameras
-from edge_daemon.client import Client
-from edge_daemon.demo.scenes import make_scene
-from edge_daemon.errors import LinkError
+from edge_daemon.bench.load_cameras import Cameras, jpeg_file
+from edge_daemon.demo.processes import daemon_and_cloud
 
 PICTURES = 8
 """Different pictures, sent in turn."""
 
-_START_S = 60.0
-_STOP_S = 20.0
 _WARM_S = 5.0
 
 
@@ -47,17 +37,17 @@ def main(
     height: Annotated[int, typer.Option(min=16, help="Of the pictures, in pixels.")] = 240,
 ) -> None:
     """Find what a daemon can do, offer it a multiple of that, and print how it fared."""
-    pictures = [_jpeg(number, width, height) for number in range(PICTURES)]
+    pictures = [jpeg_file(number, width, height) for number in range(PICTURES)]
     memory_mib: list[float] = []
     with (
         tempfile.TemporaryDirectory() as directory,
-        _daemon(Path(directory)) as (endpoint, pid),
-        Cameras(endpoint, cameras, pictures, deadline_s) as load,
+        daemon_and_cloud(Path(directory), bundle="nano-icons") as running,
+        Cameras(running.endpoint, cameras, pictures, deadline_s=deadline_s) as load,
     ):
         load.closed(_WARM_S)
-        best_per_s = load.closed(best_seconds) / best_seconds
+        best_per_s = load.closed(best_seconds).in_phase / best_seconds
         tally = load.open(
-            seconds, times * best_per_s, lambda: memory_mib.append(_resident_mib(pid))
+            seconds, times * best_per_s, lambda: memory_mib.append(_resident_mib(running.pid))
         )
     per_s = tally.in_phase / seconds
     let_in = tally.results + tally.failed + tally.unanswered
@@ -88,70 +78,6 @@ def main(
     for row in rows.items():
         table.add_row(*row)
     Console().print(table)
-
-
-@contextlib.contextmanager
-def _daemon(directory: Path) -> Generator[tuple[str, int]]:
-    """A daemon with a cloud behind it: its endpoint, and its process's number."""
-    front, uplink = f"tcp://127.0.0.1:{_free_port()}", f"tcp://127.0.0.1:{_free_port()}"
-    settings = directory / "settings.toml"
-    settings.write_text(
-        f"[front]\nbind = '{front}'\n[uplink]\nconnect = '{uplink}'\n"
-        f"[cloud]\nbind = '{uplink}'\ndirectory = '{directory / 'received'}'\n",
-        encoding="utf-8",
-    )
-    with (
-        _process("cloud", settings, directory / "cloud.log"),
-        _process("serve", settings, directory / "daemon.log") as daemon,
-    ):
-        _await_answer(front, directory / "daemon.log")
-        yield front, daemon.pid
-
-
-@contextlib.contextmanager
-def _process(command: str, settings: Path, log: Path) -> Generator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "edge_daemon", command, "--config", str(settings)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _await_answer(endpoint: str, log: Path) -> None:
-    until = time.monotonic() + _START_S
-    with Client(endpoint, client_id="load-start", timeout_s=1.0) as client:
-        while time.monotonic() < until:
-            with contextlib.suppress(LinkError):
-                if client.status().link == "up":
-                    return
-                time.sleep(0.1)
-    raise LinkError(
-        f"the daemon did not reach its cloud within {_START_S:.0f} s",
-        value=endpoint,
-        remedy=log.read_text("utf-8", errors="replace")[-2000:],
-    )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _jpeg(number: int, width: int, height: int) -> bytes:
-    pixels = make_scene(number, width=width, height=height, count=3).pixels
-    _, file = cv2.imencode(".jpg", pixels[..., ::-1])
-    return np.asarray(file, np.uint8).tobytes()
 
 
 def _resident_mib(pid: int) -> float:

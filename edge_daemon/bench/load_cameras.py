@@ -9,15 +9,21 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
+import numpy as np
 import zmq
+
+from edge_daemon.demo.scenes import make_scene
 
 PROMPTS = ("Where is the bicycle?", "Is there a dog?", "a red car", "people at the door")
 IN_FLIGHT = 4
 """Frames per camera that wait for their answer while the best throughput is sought."""
+UNHURRIED_S = 60.0
+"""Seconds that count as in time where nobody says otherwise."""
 
 _GRACE_S = 5.0
 _SETTLE_S = 60.0
@@ -38,6 +44,7 @@ class Tally:
         retriable: Of those, told when to try again.
         per_camera: Results of each camera.
         spent_s: Seconds from sending to the answer, of the results.
+        tiles_reused: Tiles of the results that the encoder was not run for.
     """
 
     offered: int = 0
@@ -50,6 +57,14 @@ class Tally:
     retriable: int = 0
     per_camera: list[int] = field(default_factory=list[int])
     spent_s: list[float] = field(default_factory=list[float])
+    tiles_reused: int = 0
+
+
+def jpeg_file(seed: int, width: int, height: int) -> bytes:
+    """A made-up scene as the file that a camera sends: JPEG at OpenCV's quality of 95."""
+    pixels = make_scene(seed, width=width, height=height, count=3).pixels
+    _, file = cv2.imencode(".jpg", pixels[..., ::-1])
+    return np.asarray(file, np.uint8).tobytes()
 
 
 class Cameras:
@@ -58,18 +73,33 @@ class Cameras:
     Args:
         endpoint: The daemon's.
         count: How many cameras.
-        pictures: JPEG files to send in turn.
+        pictures: JPEG files; each camera sends them in turn, and begins with another.
         deadline_s: Of the frames, where they have one.
+        in_flight: Frames of each that wait for their answer in `closed`.
+        codec: Of the frames; `None` for the daemon's default.
+        name: Client ids begin with it. No two that talk to one daemon may share it.
     """
 
     def __init__(
-        self, endpoint: str, count: int, pictures: Sequence[bytes], deadline_s: float
+        self,
+        endpoint: str,
+        count: int,
+        pictures: Sequence[bytes],
+        *,
+        deadline_s: float = UNHURRIED_S,
+        in_flight: int = IN_FLIGHT,
+        codec: Mapping[str, Any] | None = None,
+        name: str = "load",
     ) -> None:
         self._endpoint = endpoint
         self._count = count
         self._pictures = pictures
         self._deadline_s = deadline_s
+        self._in_flight = in_flight
+        self._codec = None if codec is None else dict(codec)
+        self._name = name
         self._sequence = 0
+        self._frames = [0] * count
         self._sent: dict[int, float] = {}
 
     def __enter__(self) -> Cameras:
@@ -89,19 +119,20 @@ class Cameras:
             connection.close()
         self._context.term()
 
-    def closed(self, seconds: float) -> int:
-        """Sends a frame for every answer, so that a few always wait; returns how many were done."""
+    def closed(self, seconds: float) -> Tally:
+        """Sends a frame for every answer, so that always as many wait."""
         tally = Tally(per_camera=[0] * self._count)
         begun = time.monotonic()
         for camera in range(self._count):
-            for _ in range(IN_FLIGHT):
+            for _ in range(self._in_flight):
                 self._send(camera, tally, None)
         while time.monotonic() < begun + seconds:
             for camera in self._hear(0.1, tally):
                 self._send(camera, tally, None)
         tally.in_phase = tally.results
         self._settle(_SETTLE_S, tally)
-        return tally.in_phase
+        tally.unanswered = len(self._sent)
+        return tally
 
     def open(self, seconds: float, per_s: float, sample: Callable[[], None]) -> Tally:
         """Sends so many frames per second, whatever becomes of them.
@@ -136,12 +167,14 @@ class Cameras:
         header = {
             "version": 1,
             "kind": "frame",
-            "client": f"load-{camera}",
+            "client": f"{self._name}-{camera}",
             "sequence": self._sequence,
             "prompt": PROMPTS[camera % len(PROMPTS)],
+            "codec": self._codec,
             "deadline_s": deadline_s,
         }
-        picture = self._pictures[self._sequence % len(self._pictures)]
+        picture = self._pictures[(camera + self._frames[camera]) % len(self._pictures)]
+        self._frames[camera] += 1
         tally.offered += 1
         self._sent[self._sequence] = time.monotonic()
         with contextlib.suppress(zmq.Again):
@@ -169,6 +202,8 @@ class Cameras:
             tally.per_camera[camera] += 1
             tally.in_time += spent_s <= self._deadline_s
             tally.spent_s.append(spent_s)
+            if answer["report"] is not None:
+                tally.tiles_reused += answer["report"]["tiles_reused"]
         elif answer["code"] == "busy":
             tally.busy += 1
             tally.retriable += answer["retry_after_s"] is not None

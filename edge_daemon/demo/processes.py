@@ -25,31 +25,35 @@ class Running:
     Attributes:
         endpoint: ZeroMQ endpoint for cameras.
         received: Folder of the receiver: `CLIENT/SEQUENCE.png` and `log.jsonl`.
+        pid: The daemon's process number.
     """
 
     endpoint: str
     received: Path
+    pid: int
 
 
 @contextmanager
-def daemon_and_cloud(directory: Path, *, bundle: str) -> Generator[Running]:
+def daemon_and_cloud(directory: Path, *, bundle: str, tables: str = "") -> Generator[Running]:
     """Start both, wait until the daemon answers, and stop both in the end.
 
     Args:
         directory: Gets the settings file, both logs and what the cloud receives.
         bundle: Name or path of the model bundle.
+        tables: More of the settings file, in TOML: tables other than front, uplink and cloud.
 
     Raises:
         LinkError: One of them ended, or did not answer within a minute; its log is named.
     """
-    front, uplink = _free_port(), _free_port()
+    front, uplink = free_port(), free_port()
     received = directory / "received"
     settings = directory / "settings.toml"
     settings.write_text(
         f"bundle = '{bundle}'\n"
         f"[front]\nbind = 'tcp://127.0.0.1:{front}'\n"
         f"[uplink]\nconnect = 'tcp://127.0.0.1:{uplink}'\n"
-        f"[cloud]\nbind = 'tcp://127.0.0.1:{uplink}'\ndirectory = '{received}'\n",
+        f"[cloud]\nbind = 'tcp://127.0.0.1:{uplink}'\ndirectory = '{received}'\n"
+        f"{tables}",
         encoding="utf-8",
     )
     with (
@@ -58,10 +62,11 @@ def daemon_and_cloud(directory: Path, *, bundle: str) -> Generator[Running]:
     ):
         endpoint = f"tcp://127.0.0.1:{front}"
         _await_answer(endpoint, {"cloud.log": cloud, "daemon.log": daemon}, directory)
-        yield Running(endpoint, received)
+        yield Running(endpoint, received, daemon.pid)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -90,12 +95,12 @@ def _await_answer(
     endpoint: str, processes: dict[str, subprocess.Popen[bytes]], directory: Path
 ) -> None:
     deadline = time.monotonic() + _START_S
-    with Client(endpoint, client_id="demo-start", timeout_s=1.0) as client:
+    with Client(endpoint, client_id="start", timeout_s=1.0) as client:
         while time.monotonic() < deadline:
             for log, process in processes.items():
                 if process.poll() is not None:
                     raise LinkError(
-                        "a process of the demo ended at its start",
+                        f"the process that writes {log} ended at its start",
                         value=f"exit code {process.returncode}",
                         remedy=f"read {directory / log}",
                     )

@@ -46,8 +46,8 @@ class LatestTimes:
             }
         return {
             stage: {
-                "p50": round(1000 * _quantile(times, 0.50), 3),
-                "p95": round(1000 * _quantile(times, 0.95), 3),
+                "p50": round(1000 * quantile(times, 0.50), 3),
+                "p95": round(1000 * quantile(times, 0.95), 3),
                 "count": len(times),
             }
             for stage, times in lately.items()
@@ -55,6 +55,6 @@ class LatestTimes:
         }
 
 
-def _quantile(ascending: list[float], share: float) -> float:
+def quantile(ascending: list[float], share: float) -> float:
     """The least value that is not exceeded by this share of all: always one that occurred."""
     return ascending[max(0, math.ceil(share * len(ascending)) - 1)]

@@ -6,12 +6,9 @@ import random
 import threading
 from collections.abc import Sequence
 
-import cv2
-import numpy as np
-
+from edge_daemon.bench.load_cameras import jpeg_file
 from edge_daemon.bench.soak.account import Ledger
 from edge_daemon.client import Client
-from edge_daemon.demo.scenes import make_scene
 from edge_daemon.errors import EdgeError
 from edge_daemon.wire import AckLevel, Mode
 
@@ -22,12 +19,7 @@ SCENES = 12
 
 def pictures(seed: int) -> list[bytes]:
     """A camera's pictures, as JPEG files."""
-    made: list[bytes] = []
-    for number in range(SCENES):
-        pixels = make_scene(seed * SCENES + number, width=SIZE[0], height=SIZE[1], count=3).pixels
-        _, file = cv2.imencode(".jpg", pixels[..., ::-1])
-        made.append(np.asarray(file, np.uint8).tobytes())
-    return made
+    return [jpeg_file(seed * SCENES + number, *SIZE) for number in range(SCENES)]
 
 
 class Camera(threading.Thread):

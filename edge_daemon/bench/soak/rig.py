@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Literal, Protocol
 
 from edge_daemon.bench.soak.proxy import FlakyProxy
 from edge_daemon.client import Client
+from edge_daemon.demo.processes import free_port
 from edge_daemon.errors import EdgeError, LinkError
 from edge_daemon.wire import StatusReply
 
@@ -179,10 +179,3 @@ def resident_mib(pid: int) -> float | None:
         return None
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return None if found is None else int(found[1]) / 1024
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
