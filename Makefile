@@ -8,7 +8,7 @@ PIP    := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 SHELL  := /bin/bash
 
 .PHONY: help setup demo test test-export cheng2020 test-cheng2020 lint format bench bench-kernels \
-	bench-frames bench-codecs bench-encoders bench-photos sanitize soak fuzz clean
+	bench-latency bench-codecs bench-encoders bench-photos sanitize soak fuzz clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,14 +67,14 @@ format: $(VENV)/.dev  ## let ruff put the sources in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-kernels bench-frames bench-codecs  ## speed, as ratios in one run
+bench: bench-kernels bench-latency bench-codecs  ## speed, as ratios in one run
 
 bench-kernels: setup  ## the smoothing kernels against OpenCV's Gaussian blur
 	$(BIN)/python -m edge_daemon.bench.kernels
 	$(BIN)/python -m edge_daemon.bench.cuda
 
-bench-frames: setup   ## whole frames
-	$(BIN)/python -m edge_daemon.bench.frames
+bench-latency: $(VENV)/.dev  ## a frame's milliseconds: stages, end to end, and beside the alternatives
+	$(BIN)/edge-daemon bench --output build/latency
 
 bench-codecs: $(VENV)/.dev  ## every codec: time, bytes, fidelity; growth over 2,000 frames
 	$(BIN)/python -m edge_daemon.bench.codecs

@@ -1,41 +1,80 @@
-"""HEVC by a process of FFmpeg per frame: what the in-process encoder is measured against."""
+"""Codecs by a process of FFmpeg per frame: what the in-process encoders are measured against."""
 
 from __future__ import annotations
 
+import functools
+import os
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_PARAMETERS: Final = (
+_HEVC: Final = (
     "qp={quality}:ipratio=1:keyint=1:bframes=0:repeat-headers=1:info=0:log-level=none:sao=0"
 )
+_VVC: Final = "qp={quality}:intraqpoffset=0:qpa=0:gopsize=1:intraperiod=1:wavefrontsynchro=1"
 
 
 @dataclass(frozen=True)
-class FFmpegHevc:
-    """Encodes a picture as `edge_daemon.codecs.hevc` does, but starts a program for each."""
+class FFmpegEncoder(ABC):
+    """Encodes a picture at a constant quantiser, and starts a program for each.
+
+    Attributes:
+        program: Path of an FFmpeg that has `library`.
+        quality: The quantisation parameter.
+    """
 
     program: Path
     quality: int
+
+    library: ClassVar[str]
+    """FFmpeg's name of the encoder."""
+
+    @abstractmethod
+    def _options(self) -> list[str]:
+        """FFmpeg's, from the pixel format to the form of the output."""
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
         """One Annex B intra picture of uint8 (H, W, 3), H and W even."""
         height, width = pixels.shape[:2]
         command = [str(self.program), "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-        command += ["-s", f"{width}x{height}", "-i", "-", "-frames:v", "1", "-pix_fmt", "yuv420p"]
-        command += ["-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency"]
-        command += ["-x265-params", _PARAMETERS.format(quality=self.quality), "-f", "hevc", "-"]
+        command += ["-s", f"{width}x{height}", "-i", "-", "-frames:v", "1", "-c:v", self.library]
+        command += [*self._options(), "-"]
         done = subprocess.run(command, input=pixels.tobytes(), capture_output=True, check=True)
         return done.stdout
 
 
-def ffmpegs() -> list[Path]:
-    """FFmpeg programs on this machine that have x265."""
+@dataclass(frozen=True)
+class FFmpegHevc(FFmpegEncoder):
+    """As `edge_daemon.codecs.hevc` does at its default effort."""
+
+    library = "libx265"
+
+    def _options(self) -> list[str]:
+        parameters = _HEVC.format(quality=self.quality)
+        effort = ["-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", parameters]
+        return ["-pix_fmt", "yuv420p", *effort, "-f", "hevc"]
+
+
+@dataclass(frozen=True)
+class FFmpegVvc(FFmpegEncoder):
+    """As `edge_daemon.codecs.vvc` does at its default effort."""
+
+    library = "libvvenc"
+
+    def _options(self) -> list[str]:
+        parameters = _VVC.format(quality=self.quality)
+        effort = ["-preset", "faster", "-threads", str(min(4, os.cpu_count() or 1))]
+        return ["-pix_fmt", "yuv420p10le", *effort, "-vvenc-params", parameters, "-f", "vvc"]
+
+
+def ffmpegs(library: str = FFmpegHevc.library) -> list[Path]:
+    """FFmpeg programs on this machine that have an encoder, by FFmpeg's name of it."""
     found = [shutil.which("ffmpeg")]
     try:
         import imageio_ffmpeg  # noqa: PLC0415 - only there with the extra `vvc`
@@ -43,9 +82,10 @@ def ffmpegs() -> list[Path]:
         found.append(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):
         pass
-    return [Path(program) for program in found if program and _has_x265(program)]
+    return [Path(program) for program in found if program and library in _encoders(program)]
 
 
-def _has_x265(program: str) -> bool:
+@functools.cache
+def _encoders(program: str) -> str:
     command = [program, "-hide_banner", "-encoders"]
-    return b"libx265" in subprocess.run(command, capture_output=True, check=False).stdout
+    return subprocess.run(command, capture_output=True, check=False, text=True).stdout

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from edge_daemon.cli import backends, codecs, demo, pictures, services
+from edge_daemon.cli.bench import bench
 from edge_daemon.cli.decoding import decode_file
 from edge_daemon.cli.describe import describe
 from edge_daemon.cli.engines import engines
@@ -49,7 +50,8 @@ about is untouched** and the rest is cheap to code. Any codec, any model, no ret
 **What works here:** `codecs`, `backends`, `selftest`; which models there are, and getting
 more: `models`; for NVIDIA's GPUs: `engines`.
 
-**Everything at once on this machine:** `demo`; experiments on your own pictures: `study`.
+**Everything at once on this machine:** `demo`; how long a frame takes on it: `bench`; experiments
+on your own pictures: `study`.
 
 Exit codes: 0 done, 1 something failed and the message says what to do, 2 wrong usage,
 130 interrupted.
@@ -73,6 +75,7 @@ app.command("selftest")(selftest)
 app.add_typer(engines, name="engines")
 app.command("check-config")(services.check_config)
 app.command("demo")(demo.demo)
+app.command("bench")(bench)
 app.add_typer(study, name="study")
 
 

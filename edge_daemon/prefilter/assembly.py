@@ -111,6 +111,11 @@ class Prefilter:
         )
         return cls(loaded, settings, prompt_settings, video)
 
+    @property
+    def smooths_on(self) -> str:
+        """See `Smoother.runs_on`."""
+        return self._gaussian.runs_on
+
     def __call__(
         self,
         image: NDArray[np.uint8],

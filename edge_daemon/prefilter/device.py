@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import CoarseSigma, cuda, varying_gaussian
+from kernels import CoarseSigma, cuda, default_backend, varying_gaussian
 from kernels.cuda_stream import StreamSmoother
 from models import Bundle
 from models.session import SharedStream
@@ -37,6 +37,11 @@ class Smoother:
         self._stream: SharedStream | None = None
         self._smoother: StreamSmoother | None = None
         self._on_device()
+
+    @property
+    def runs_on(self) -> str:
+        """What would smooth a picture now: "cuda", or one of the CPU's backends."""
+        return default_backend() if self._on_device() is None else "cuda"
 
     def __call__(
         self, image: NDArray[np.uint8], sigma: NDArray[np.float32] | CoarseSigma

@@ -1,0 +1,114 @@
+"""End to end: cameras that send to a daemon with a cloud behind it, started as an operator would.
+
+Every camera has one frame under way and sends the next when the answer is there (a closed loop). A
+frame is a JPEG file, and each differs from the one before, so no tile is reused. A time is from
+sending to the result: the envelope is with the uplink then, on its way to the cloud. Cameras,
+daemon and cloud, which decodes and writes every picture, share this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edge_daemon.bench.latency.daemon import resting_daemon
+from edge_daemon.bench.latency.quantiles import Quantiles
+from edge_daemon.bench.latency.workload import PICTURES, Machinery, Size
+from edge_daemon.bench.load_cameras import Cameras, Tally, jpeg_file
+from edge_daemon.client import Client
+from edge_daemon.codecs import Codec
+from edge_daemon.errors import InternalError
+
+SIZE: Final = Size(1280, 720)
+CODECS: Final = ("jpeg", "hevc")
+"""Of the frames, unless others are named."""
+
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """One bundle, codec and number of cameras.
+
+    Attributes:
+        bundle: Its name.
+        codec: Id and options.
+        size: Of the pictures.
+        cameras: How many sent.
+        frame_ms: From sending to the result.
+        frames_per_s: Of all cameras together.
+    """
+
+    bundle: str
+    codec: dict[str, Any]
+    size: Size
+    cameras: int
+    frame_ms: Quantiles
+    frames_per_s: float
+
+
+def measure_cameras(
+    machinery: Machinery,
+    codecs: Sequence[Codec],
+    cameras: Sequence[int],
+    seconds: float,
+    seed: int,
+    on_phase: Callable[[], None] = lambda: None,
+    *,
+    size: Size = SIZE,
+) -> tuple[list[EndToEnd], dict[str, Any]]:
+    """Let numbers of cameras send in turn.
+
+    Args:
+        machinery: The daemon's.
+        codecs: Of the frames.
+        cameras: Numbers of cameras.
+        seconds: How long each number sends; a tenth of it more comes first and does not count.
+        seed: Decides the pictures.
+        on_phase: Called after each number and codec.
+        size: Of the pictures.
+
+    Returns:
+        What was found, and what the daemon says of its bundle and what it runs on.
+
+    Raises:
+        EdgeError: The daemon did not start, or did not do every frame.
+    """
+    files = [jpeg_file(seed * PICTURES + number, *size) for number in range(PICTURES)]
+    found: list[EndToEnd] = []
+    with resting_daemon(machinery) as running:
+        with Client(running.endpoint, client_id="bench") as client:
+            described = client.status().bundle
+        for codec in codecs:
+            config = codec.get_config()
+            for count in cameras:
+                name = f"{codec.codec_id}-{count}"
+                with Cameras(
+                    running.endpoint, count, files, in_flight=1, codec=config, name=name
+                ) as load:
+                    load.closed(0.1 * seconds)
+                    tally = load.closed(seconds)
+                _check(tally, name)
+                times_ms = [1e3 * spent_s for spent_s in tally.spent_s]
+                found.append(
+                    EndToEnd(
+                        described["name"],
+                        config,
+                        size,
+                        count,
+                        Quantiles.of(times_ms),
+                        tally.in_phase / seconds,
+                    )
+                )
+                on_phase()
+    return found, described
+
+
+def _check(tally: Tally, name: str) -> None:
+    """Latencies say nothing if frames were refused, or if some cost less than a new one."""
+    if tally.results != tally.offered or not tally.results or tally.tiles_reused:
+        raise InternalError(
+            "the daemon did not do every frame in full",
+            value=f"{name}: {tally.offered} sent, {tally.results} done, {tally.busy} refused, "
+            f"{tally.failed} failed, {tally.tiles_reused} tiles reused",
+            remedy="report it",
+        )
