@@ -90,8 +90,21 @@ def _signature(images: NDArray[np.uint8], rows: int, columns: int) -> Signature:
 
 
 def _means(column: NDArray[np.uint8], count: int, rows: int, columns: int) -> NDArray[np.uint8]:
-    means = cv2.resize(column, (columns, count * rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(means, np.uint8).reshape(count, rows, columns, -1)
+    """Means of even divisions of each picture, rounded: uint8 (count, rows, columns, channels).
+
+    By halves as far as they come out even, for that OpenCV does several times as fast as all at
+    once. Each time rounds by half a level at most.
+    """
+    width, height = columns, count * rows
+    while column.shape[0] % (2 * height) == 0 and column.shape[1] % (2 * width) == 0:
+        column = _shrunk(column, column.shape[1] // 2, column.shape[0] // 2)
+    return _shrunk(column, width, height).reshape(count, rows, columns, -1)
+
+
+def _shrunk(column: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    if column.shape[:2] == (height, width):
+        return column
+    return np.asarray(cv2.resize(column, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def changed_patches(one: Signature, other: Signature, levels: float) -> NDArray[np.bool_]:

@@ -20,6 +20,31 @@ def test_a_signature_of_many_tiles_is_that_of_each_on_its_own() -> None:
         assert (alone.steps[0] == together.steps[i]).all()
 
 
+@pytest.mark.parametrize("shape", [(3, 224, 224, 3), (2, 168, 168, 3), (2, 100, 100, 3)])
+def test_cells_are_the_mean_colours_of_quarters_of_patches(shape: tuple[int, ...]) -> None:
+    tiles = np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
+    cells = tile_signature(tiles).cells.astype(np.float64)
+    along = cells.shape[1]
+    # A cell of 100 / 12 px has parts of pixels at its borders: each counts by its part.
+    edges = np.linspace(0.0, shape[1], along + 1)
+    pixel = np.arange(shape[1])
+    parts = np.clip(
+        np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel), 0, 1
+    )
+    parts /= parts.sum(axis=1, keepdims=True)
+    means = np.einsum("iy,nyxc,jx->nijc", parts, tiles, parts)
+    assert np.abs(cells - means).max() <= 1.5  # halved three times
+    assert abs((cells - means).mean()) < 0.5
+
+
+def test_steps_are_the_mean_differences_of_neighbours() -> None:
+    tiles = np.zeros((1, 224, 224, 3), np.uint8)
+    tiles[0, :, ::2] = 80  # stripes: 80 levels across, none down
+    steps = tile_signature(tiles).steps
+    assert (steps[0, :, :-1] == (80, 0)).all()
+    assert (np.abs(steps[0, :, -1].astype(int) - (75, 0)) <= 1).all()  # 15 of 16: nothing follows
+
+
 def test_no_tiles_have_an_empty_signature() -> None:
     signature = tile_signature(np.empty((0, 224, 224, 3), np.uint8))
     assert changed_patches(signature, signature, 3.0).shape == (0, 14, 14)
