@@ -19,6 +19,7 @@ from edge_daemon.bench.latency.published import CODECS as PUBLISHED
 from edge_daemon.bench.latency.results import Results
 from edge_daemon.bench.latency.stages import measure_prompts, measure_stages
 from edge_daemon.bench.latency.workload import Machinery, Size
+from edge_daemon.charts import new_figure
 from edge_daemon.codecs import codec_ids, codec_status, get_codec
 from edge_daemon.errors import NoEncoderError
 from edge_daemon.prefilter import Prefilter
@@ -131,6 +132,7 @@ def run_bench(
         models.BundleError: A bundle or the backend cannot be used.
     """
     chosen = _choose(plan)
+    new_figure()  # without matplotlib there is an error now, not minutes later
     output.mkdir(parents=True, exist_ok=True)
     facts = machine_facts(chosen.timed)
     settings = {
