@@ -61,8 +61,6 @@ def measure_against(
     rounds: int,
     seed: int,
     on_round: Callable[[], None] = lambda: None,
-    *,
-    size: Size = SIZE,
 ) -> Against:
     """Time both pipelines in turns.
 
@@ -72,12 +70,11 @@ def measure_against(
         rounds: At least 1.
         seed: Decides the pictures.
         on_round: Called after each.
-        size: Of the pictures.
 
     Raises:
         NoEncoderError: The published pipeline has nothing here to encode with.
     """
-    sources = pictures(size, seed, rounds + 1)
+    sources = pictures(SIZE, seed, rounds + 1)
     (text,) = prefilter.plan(sources[0], _PROMPT).texts
     published = PublishedPipeline(prefilter.bundle, text, published_encoder(codec))
     takes_map, tiles = codec.takes_map(), list[int]()
@@ -92,11 +89,11 @@ def measure_against(
         rounds,
         on_round,
     )
-    grid = reference_grid(*size, tile_size=prefilter.bundle.tile_size)
+    grid = reference_grid(*SIZE, tile_size=prefilter.bundle.tile_size)
     return Against(
         prefilter.bundle.manifest.name,
         codec.get_config(),
-        size,
+        SIZE,
         tiles[0],
         grid.count,
         Paired.of(times["ours"], times["published"]),

@@ -8,6 +8,7 @@ daemon and cloud, which decodes and writes every picture, share this machine.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,7 +36,7 @@ class EndToEnd:
         size: Of the pictures.
         cameras: How many sent.
         frame_ms: From sending to the result.
-        frames_per_s: Of all cameras together.
+        frames_per_s: Of all cameras together, until the last result.
     """
 
     bundle: str
@@ -53,8 +54,6 @@ def measure_cameras(
     seconds: float,
     seed: int,
     on_phase: Callable[[], None] = lambda: None,
-    *,
-    size: Size = SIZE,
 ) -> tuple[list[EndToEnd], dict[str, Any]]:
     """Let numbers of cameras send in turn.
 
@@ -65,7 +64,6 @@ def measure_cameras(
         seconds: How long each number sends; a tenth of it more comes first and does not count.
         seed: Decides the pictures.
         on_phase: Called after each number and codec.
-        size: Of the pictures.
 
     Returns:
         What was found, and what the daemon says of its bundle and what it runs on.
@@ -73,34 +71,31 @@ def measure_cameras(
     Raises:
         EdgeError: The daemon did not start, or did not do every frame.
     """
-    files = [jpeg_file(seed * PICTURES + number, *size) for number in range(PICTURES)]
+    files = [jpeg_file(seed * PICTURES + number, *SIZE) for number in range(PICTURES)]
     found: list[EndToEnd] = []
     with resting_daemon(machinery) as running:
         with Client(running.endpoint, client_id="bench") as client:
             described = client.status().bundle
         for codec in codecs:
-            config = codec.get_config()
             for count in cameras:
-                name = f"{codec.codec_id}-{count}"
-                with Cameras(
-                    running.endpoint, count, files, in_flight=1, codec=config, name=name
-                ) as load:
-                    load.closed(0.1 * seconds)
-                    tally = load.closed(seconds)
-                _check(tally, name)
-                times_ms = [1e3 * spent_s for spent_s in tally.spent_s]
-                found.append(
-                    EndToEnd(
-                        described["name"],
-                        config,
-                        size,
-                        count,
-                        Quantiles.of(times_ms),
-                        tally.in_phase / seconds,
-                    )
-                )
+                times = _send(running.endpoint, codec, count, files, seconds)
+                found.append(EndToEnd(described["name"], codec.get_config(), SIZE, count, *times))
                 on_phase()
     return found, described
+
+
+def _send(
+    endpoint: str, codec: Codec, count: int, files: Sequence[bytes], seconds: float
+) -> tuple[Quantiles, float]:
+    """Milliseconds of a frame, and frames per second, while so many cameras send."""
+    name = f"{codec.codec_id}-{count}"
+    with Cameras(endpoint, count, files, in_flight=1, codec=codec.get_config(), name=name) as load:
+        load.closed(0.1 * seconds)
+        begun = time.perf_counter()
+        tally = load.closed(seconds)
+        elapsed_s = time.perf_counter() - begun
+    _check(tally, name)
+    return Quantiles.of([1e3 * spent_s for spent_s in tally.spent_s]), tally.results / elapsed_s
 
 
 def _check(tally: Tally, name: str) -> None:

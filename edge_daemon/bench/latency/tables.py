@@ -11,9 +11,9 @@ from edge_daemon.bench.latency.cameras import EndToEnd
 from edge_daemon.bench.latency.overhead import (
     BAR_MS,
     BAR_SHARE,
-    FORMS,
     SIZE,
     TILES,
+    Form,
     Overhead,
 )
 from edge_daemon.bench.latency.pairing import Median
@@ -44,6 +44,8 @@ class Figures:
 _QUANTILES: Final = ("p50", "p95", "p99")
 _SHOWN_STAGES: Final = STAGES[1:]
 """Without the prompt's words: they have a table of their own."""
+_SHORT: Final[dict[Form, str]] = {"JPEG file": "file", "raw pixels": "raw"}
+_SIDES: Final = ("library", "daemon")
 
 
 def tables_of(results: Results) -> list[Figures]:
@@ -69,14 +71,14 @@ def _stages(times: Sequence[StageTimes]) -> Figures:
         f"Stages of a frame with {times[0].bundle}, in ms",
         f"Library, one frame at a time. Stages: medians of {times[0].total.count}; p50, p95 and "
         "p99 are of the sums of a frame's stages, with the prompt's words, which are remembered. "
-        "spent: on what relevance is spent, pixels or a quantiser map.",
-        ("size", "codec", "spent", "tiles", *_SHOWN_STAGES, *_QUANTILES),
+        "on: what relevance is spent on, pixels (px) or a quantiser map.",
+        ("size", "codec", "on", "tiles", *_SHOWN_STAGES, *_QUANTILES),
         3,
         [
             (
                 str(one.size),
                 str(one.codec["id"]),
-                {"smooth": "pixels", "quantiser": "map"}.get(one.allocation, one.allocation),
+                {"smooth": "px", "quantiser": "map"}.get(one.allocation, one.allocation),
                 str(one.tiles),
                 *(_ms(one.stages[stage].p50) for stage in _SHOWN_STAGES),
                 *_three(one.total),
@@ -148,9 +150,9 @@ def _parts(found: Sequence[Overhead]) -> Figures:
     order = [*(name for name in stages if name not in last), *last]
     return Figures(
         f"The same stage by stage with {found[0].bundle}, medians in ms",
-        "wait: for a thread; compare: with the camera's last picture; rest: messages, checks, "
-        "queues, hashes, envelope, answer.",
-        ("stage", *(f"{form}: {side}" for form in FORMS for side in ("library", "daemon"))),
+        "file, raw: sent as a JPEG file, as raw pixels. wait: for a thread; compare: with the "
+        "camera's last picture; rest: messages, checks, queues, hashes, envelope, answer.",
+        ("stage", *(f"{_SHORT[one.form]}: {side}" for one in found for side in _SIDES)),
         1,
         [
             (

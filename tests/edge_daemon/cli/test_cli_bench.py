@@ -35,7 +35,7 @@ def test_frames_are_timed_on_their_way_and_beside_the_published_pipeline(
     told = json.loads((output / "latency.json").read_text("utf-8"))
     (cameras,) = told["cameras"]
     assert (cameras["codec"]["id"], cameras["cameras"]) == ("jpeg", 2)
-    assert cameras["frame_ms"]["count"] >= 4
+    assert cameras["frame_ms"]["count"] >= 2
     (published,) = told["published"]["found"]
     assert (published["tiles"], published["published_tiles"]) == (40, 45)
     assert told["facts"]["settings"]["rounds"] == 1
@@ -75,6 +75,4 @@ def test_a_terminal_of_80_columns_shows_all_of_it() -> None:
             console.print(shown(figures))
         lines = captured.get().splitlines()
         for cells in figures.rows:
-            # Whatever is no word stands whole on the line of its row.
-            whole = cells[figures.words :]
-            assert any(all(cell in line for cell in whole) for line in lines), (cells, lines)
+            assert any(all(cell in line for cell in cells) for line in lines), (cells, lines)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_daemon import Prefilter
 from edge_daemon.prefilter import device
-from kernels import CoarseSigma, varying_gaussian
+from kernels import CoarseSigma, default_backend, varying_gaussian
 from models import Bundle, load_bundle
 from support.tiny_bundle import make_tiny_bundle
 from support.waiting import wait_until
@@ -105,7 +105,9 @@ def test_pictures_are_smoothed_on_the_encoders_stream(
     on_device, report = prefilter(picture, "the red car")
     assert smoother.made == [StreamStandIn().address]
     assert smoother.pictures == [picture.shape]
-    on_cpu, expected = Prefilter.from_bundle(directory, threads=1)(picture, "the red car")
+    plain = Prefilter.from_bundle(directory, threads=1)
+    assert (prefilter.smooths_on, plain.smooths_on) == ("cuda", default_backend())
+    on_cpu, expected = plain(picture, "the red car")
     np.testing.assert_array_equal(on_device, on_cpu)
     assert report.sigma == expected.sigma
     prefilter(picture, "")

@@ -58,13 +58,16 @@ def test_tables_say_what_was_found() -> None:
     assert stages.rows[0] == (
         *("3840x2160", "jpeg", "map", "40", "5.0", "60.0", "10.0", "1500", "1575", "1575", "1575"),
     )
-    assert stages.rows[2][2] == "pixels"
+    assert stages.rows[2][2] == "px"
     assert prompts.rows == [("nano-icons", "2.5", "2.5", "2.5", "0.12")]
     assert cameras.rows[0] == (*("nano-icons", "hevc", "8", "1234", "1234", "1234", "6.5", "99"),)
     assert overhead.rows[0] == (
         *("nano-icons", "JPEG file", "80.0", "82.5", "+2.5", "2.5 to 2.5", "3.1 %", "met"),
     )
     assert [row[0] for row in parts.rows] == ["open", "encode", "wait", "codec", "rest"]
+    assert parts.headings == (
+        *("stage", "file: library", "file: daemon", "raw: library", "raw: daemon"),
+    )
     assert parts.rows[2] == ("wait", "-", "0.50", "-", "0.50")
     assert published.rows[0] == (
         *("nano-icons", "jpeg", "40/45", "100", "300", "3.00", "3.00 to 3.00", "met"),
