@@ -94,16 +94,20 @@ def _send(
         begun = time.perf_counter()
         tally = load.closed(seconds)
         elapsed_s = time.perf_counter() - begun
-    _check(tally, name)
+    check_all_done(tally, name)
     return Quantiles.of([1e3 * spent_s for spent_s in tally.spent_s]), tally.results / elapsed_s
 
 
-def _check(tally: Tally, name: str) -> None:
-    """Latencies say nothing if frames were refused, or if some cost less than a new one."""
+def check_all_done(tally: Tally, name: str) -> None:
+    """Latencies say nothing if frames were refused, or if some cost less than a new one.
+
+    Raises:
+        InternalError: Either is the case.
+    """
     if tally.results != tally.offered or not tally.results or tally.tiles_reused:
         raise InternalError(
             "the daemon did not do every frame in full",
             value=f"{name}: {tally.offered} sent, {tally.results} done, {tally.busy} refused, "
             f"{tally.failed} failed, {tally.tiles_reused} tiles reused",
-            remedy="report it",
+            remedy="let fewer cameras send, or name a faster codec; if none was refused, report it",
         )

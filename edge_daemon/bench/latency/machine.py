@@ -35,7 +35,7 @@ def machine_facts(codecs: Sequence[str]) -> dict[str, Any]:
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "load": load(),
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -160,7 +160,7 @@ class _Library:
         filtered = time.perf_counter()
         self._codec.encode(pixels, report.offsets)
         ended = time.perf_counter()
-        _check_tiles(len(report.tiles), report.tiles_reused)
+        check_tiles(len(report.tiles), report.tiles_reused)
         self.stages_ms.append(
             {
                 "open": 1e3 * (opened - begun),
@@ -187,7 +187,7 @@ class _Daemon:
         result = self._client.send(payload, _PROMPT, codec=self._codec)
         spent_ms = 1e3 * (time.perf_counter() - begun)
         report = result.report or {}
-        _check_tiles(len(report.get("tiles", ())), int(report.get("tiles_reused", 0)))
+        check_tiles(len(report.get("tiles", ())), int(report.get("tiles_reused", 0)))
         stages = dict(result.timings_ms)
         stages["rest"] = spent_ms - sum(stages.values())
         self.stages_ms.append(stages)
@@ -206,8 +206,12 @@ class _Daemon:
             time.sleep(0.005)
 
 
-def _check_tiles(count: int, reused: int) -> None:
-    """A frame of another number of tiles, or with some that cost nothing, says something else."""
+def check_tiles(count: int, reused: int) -> None:
+    """A frame of another number of tiles, or with some that cost nothing, says something else.
+
+    Raises:
+        InternalError: It is such a frame.
+    """
     if count != TILES or reused:
         raise InternalError(
             f"a frame that should have {TILES} new tiles has others",

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_daemon.bench.latency.overhead import FORMS, SIZE, TILES, measure_overhead
+import pytest
+
+from edge_daemon.bench.latency.overhead import (
+    FORMS,
+    SIZE,
+    TILES,
+    check_tiles,
+    measure_overhead,
+)
 from edge_daemon.bench.latency.workload import Machinery
 from edge_daemon.codecs import get_codec
+from edge_daemon.errors import InternalError
 from edge_daemon.prefilter.tiling import default_grid
 from support.tiny_bundle import make_tiny_bundle
 
@@ -34,3 +43,10 @@ def test_library_and_daemon_do_the_same_frames_of_24_tiles(tmp_path: Path) -> No
 
 def test_the_picture_has_as_many_tiles_as_were_published() -> None:
     assert default_grid(*SIZE, budget=TILES).count == TILES == 24
+
+
+@pytest.mark.parametrize(("count", "reused"), [(23, 0), (24, 1)])
+def test_another_frame_than_that_is_no_evidence(count: int, reused: int) -> None:
+    with pytest.raises(InternalError, match="should have 24 new tiles"):
+        check_tiles(count, reused)
+    check_tiles(TILES, 0)
