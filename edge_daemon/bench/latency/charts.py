@@ -37,6 +37,7 @@ def _chart(times: Sequence[StageTimes], folder: Path) -> str:
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for row, end in enumerate(left):
         axes.text(end, row, f" {end:.0f}", va="center", fontsize="x-small")
+    axes.set_axisbelow(True)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize="x-small")
     axes.set_title(f"{times[0].bundle}: a frame's stages, medians of {times[0].total.count}")

@@ -74,6 +74,14 @@ class Overhead:
         return self.paired.difference_ms.value / self.paired.first.p50
 
     @property
+    def own_ms(self) -> float:
+        """What only the daemon has, as the sum of its medians.
+
+        Noise of what both do, which is most of the difference's on a busy machine, is not in it.
+        """
+        return sum(ms for name, ms in self.daemon_ms.items() if name not in self.library_ms)
+
+    @property
     def met(self) -> bool:
         """Whether it is below `BAR_MS` or `BAR_SHARE`."""
         return self.paired.difference_ms.value < BAR_MS or self.share < BAR_SHARE

@@ -47,7 +47,12 @@ class Results:
                     "bar_ms": BAR_MS,
                     "bar_share": BAR_SHARE,
                     "found": [
-                        {**dataclasses.asdict(one), "share": one.share, "met": one.met}
+                        {
+                            **dataclasses.asdict(one),
+                            "share": one.share,
+                            "own_ms": one.own_ms,
+                            "met": one.met,
+                        }
                         for one in self.overhead
                     ],
                 },

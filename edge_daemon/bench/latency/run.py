@@ -144,7 +144,8 @@ def run_bench(
         "seed": plan.seed,
     }
     results = Results({**facts, "command": command, "settings": settings, "runs_on": {}})
-    results.left_out += chosen.left_out
+    if "stages" in plan.parts:
+        results.left_out += chosen.left_out
     for bundle in plan.bundles:
         _measure(
             plan,

@@ -146,24 +146,23 @@ def _overhead(found: Sequence[Overhead]) -> Figures:
 
 def _parts(found: Sequence[Overhead]) -> Figures:
     stages = dict.fromkeys(name for one in found for name in (*one.library_ms, *one.daemon_ms))
-    last = [name for name in ("codec", "rest") if name in stages]
-    order = [*(name for name in stages if name not in last), *last]
+    shared = [name for name in stages if all(name in one.library_ms for one in found)]
+    own = [name for name in stages if name not in shared]
+    sides = [times for one in found for times in (one.library_ms, one.daemon_ms)]
+    sums = [cell for one in found for cell in ("-", f"{one.own_ms:.2f}")]
     return Figures(
         f"The same stage by stage with {found[0].bundle}, medians in ms",
         "file, raw: sent as a JPEG file, as raw pixels. wait: for a thread; compare: with the "
-        "camera's last picture; rest: messages, checks, queues, hashes, envelope, answer.",
+        "camera's last picture; rest: messages, checks, queues, hashes, envelope, answer. own: "
+        "the sum of these three.",
         ("stage", *(f"{_SHORT[one.form]}: {side}" for one in found for side in _SIDES)),
         1,
         [
-            (
-                name,
-                *(
-                    f"{times[name]:.2f}" if name in times else "-"
-                    for one in found
-                    for times in (one.library_ms, one.daemon_ms)
-                ),
-            )
-            for name in order
+            *(
+                (name, *(f"{times[name]:.2f}" if name in times else "-" for times in sides))
+                for name in (*shared, *own)
+            ),
+            ("own", *sums),
         ],
     )
 

@@ -44,6 +44,7 @@ def test_the_json_has_every_figure_with_its_bar() -> None:
     }
     assert told["cameras"][0]["frames_per_s"] == 6.54
     assert (told["overhead"]["bar_ms"], told["overhead"]["bar_share"]) == (3.0, 0.05)
+    assert told["overhead"]["found"][0]["own_ms"] == 2.5
     assert told["overhead"]["found"][0]["share"] == pytest.approx(0.025)
     assert told["overhead"]["found"][0]["paired"]["difference_ms"] == {
         **{"value": 2.0, "low": 2.0, "high": 2.0}
@@ -64,11 +65,14 @@ def test_tables_say_what_was_found() -> None:
     assert overhead.rows[0] == (
         *("nano-icons", "JPEG file", "80.0", "82.5", "+2.5", "2.5 to 2.5", "3.1 %", "met"),
     )
-    assert [row[0] for row in parts.rows] == ["open", "encode", "wait", "codec", "rest"]
+    assert [row[0] for row in parts.rows] == [
+        *("open", "encode", "codec", "wait", "rest", "own"),
+    ]
     assert parts.headings == (
         *("stage", "file: library", "file: daemon", "raw: library", "raw: daemon"),
     )
-    assert parts.rows[2] == ("wait", "-", "0.50", "-", "0.50")
+    assert parts.rows[3] == ("wait", "-", "0.50", "-", "0.50")
+    assert parts.rows[5] == ("own", "-", "2.50", "-", "2.50")
     assert published.rows[0] == (
         *("nano-icons", "jpeg", "40/45", "100", "300", "3.00", "3.00 to 3.00", "met"),
     )
