@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import zmq
+from numpy.typing import NDArray
 
 from edge_daemon.demo.scenes import make_scene
 
@@ -61,8 +62,12 @@ class Tally:
 
 
 def jpeg_file(seed: int, width: int, height: int) -> bytes:
-    """A made-up scene as the file that a camera sends: JPEG at OpenCV's quality of 95."""
-    pixels = make_scene(seed, width=width, height=height, count=3).pixels
+    """A made-up scene as the file that a camera sends."""
+    return jpeg_of(make_scene(seed, width=width, height=height, count=3).pixels)
+
+
+def jpeg_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels, uint8 (H, W, 3), as a JPEG file at OpenCV's quality of 95."""
     _, file = cv2.imencode(".jpg", pixels[..., ::-1])
     return np.asarray(file, np.uint8).tobytes()
 

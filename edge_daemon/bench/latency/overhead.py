@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.bench.latency.daemon import resting_daemon
 from edge_daemon.bench.latency.pairing import Paired, take_turns
 from edge_daemon.bench.latency.workload import Machinery, Size, pictures
+from edge_daemon.bench.load_cameras import jpeg_of
 from edge_daemon.client import Client
 from edge_daemon.codecs import Codec
 from edge_daemon.errors import InternalError, LinkError
@@ -111,7 +111,7 @@ def measure_overhead(
     found: list[Overhead] = []
     with resting_daemon(sized) as running:
         for form in FORMS:
-            frames = [_payload(pixels, form) for pixels in sources]
+            frames = [jpeg_of(one) if form == "JPEG file" else one for one in sources]
             # A client id of its own, so that it numbers its frames from 1.
             name = f"bench-{form.replace(' ', '-')}"
             with Client(running.endpoint, client_id=name) as client:
@@ -135,13 +135,6 @@ def measure_overhead(
 
 Payload = bytes | NDArray[np.uint8]
 """A file, or raw pixels, uint8 (H, W, 3)."""
-
-
-def _payload(pixels: NDArray[np.uint8], form: Form) -> Payload:
-    if form == "raw pixels":
-        return pixels
-    _, file = cv2.imencode(".jpg", pixels[..., ::-1])
-    return np.asarray(file, np.uint8).tobytes()
 
 
 class _Library:
