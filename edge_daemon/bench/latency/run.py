@@ -23,7 +23,7 @@ from edge_daemon.charts import new_figure
 from edge_daemon.codecs import codec_ids, codec_status, get_codec
 from edge_daemon.errors import NoEncoderError
 from edge_daemon.prefilter import Prefilter
-from edge_daemon.settings import EncoderBackend
+from edge_daemon.settings import EncoderBackend, PrefilterSettings
 
 Part = Literal["stages", "cameras", "overhead", "published"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
@@ -62,7 +62,7 @@ class Plan:
     seconds: float = 6.0
     backend: EncoderBackend = "auto"
     threads: int = 2
-    tile_budget: int = 40
+    tile_budget: int = PrefilterSettings().tile_budget
     seed: int = 1
 
     def quick(self) -> Plan:
