@@ -16,32 +16,41 @@ _OTHER: dict[Accounting, Accounting] = {"source": "sent", "sent": "source"}
 
 
 def comparison_table(title: str, comparisons: Sequence[Comparison], rules: Rules) -> Table:
-    """BD-rates with their intervals, and what they rest on; fits into 80 columns."""
+    """BD-rates with their intervals, and what they rest on; fits into 80 columns.
+
+    Where some pictures were sent at another size, the other accounting takes the place of how much
+    the curves overlap and of how many points they have.
+    """
     resized = any(one.other_accounting is not None for one in comparisons)
+    other = _OTHER[rules.accounting]
+    rest = (
+        f"{other}: the same per {_PIXELS[other]}; overlap: accuracies that both reach\n"
+        if resized
+        else "overlap: accuracies that both reach, and their share\n"
+        f"points: of this series / of the anchor, {rules.monotone}, {rules.interpolation}\n"
+    )
     table = narrow_table(
         escape(title),
         f"BD-rate: mean change of bits per {_PIXELS[rules.accounting]}; below 0 is fewer\n"
-        "95 % CI: bootstrap over questions; overlap: accuracies that both reach, and their share\n"
-        f"points: of this series / of the anchor, {rules.monotone}, {rules.interpolation}\n"
-        "n: questions",
+        f"95 % CI: bootstrap over questions\n{rest}n: questions",
     )
     table.add_column("codec", no_wrap=True)
     table.add_column("series", overflow="fold", min_width=9)
-    names = ["BD-rate, %", "95 % CI, %"]
-    if resized:
-        names.append(f"per {_PIXELS[_OTHER[rules.accounting]]}, %")
-    for name in (*names, "overlap", "points", "n"):
+    more = (f"{other}, %", "overlap") if resized else ("overlap", "points")
+    for name in ("BD-rate, %", "95 % CI, %", *more, "n"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in comparisons:
-        cells = [_percent(one.bd_rate), _interval(one)]
-        if resized:
-            cells.append(_percent(one.other_accounting))
+        cells = (
+            (_percent(one.other_accounting), _overlap(one))
+            if resized
+            else (f"{_overlap(one)}{_share(one)}", f"{one.points}/{one.anchor_points}")
+        )
         table.add_row(
             escape(one.codec),
             escape(one.series),
+            _percent(one.bd_rate),
+            _interval(one),
             *cells,
-            _overlap(one),
-            f"{one.points}/{one.anchor_points}",
             str(one.questions or "-"),
         )
     return table
@@ -68,6 +77,10 @@ def _interval(one: Comparison) -> str:
 
 
 def _overlap(one: Comparison) -> str:
-    if one.overlap_low is None or one.overlap_share is None:
+    if one.overlap_low is None:
         return "-"
-    return f"{one.overlap_low:.3g}–{one.overlap_high:.3g} ({100 * one.overlap_share:.0f} %)"
+    return f"{one.overlap_low:.3g}–{one.overlap_high:.3g}"
+
+
+def _share(one: Comparison) -> str:
+    return "" if one.overlap_share is None else f" ({100 * one.overlap_share:.0f} %)"
