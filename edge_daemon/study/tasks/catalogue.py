@@ -13,8 +13,8 @@ from edge_daemon.study.tasks.task import Task
 DESCRIPTIONS: Final[dict[str, str]] = {
     "reading": "what a sign of a generated street scene says, read by Tesseract",
     "recognition": "what an icon of a generated scene shows, named by the bundle",
-    "photographs": "`photographs:FOLDER`: fidelity inside the boxes of what is asked about, and "
-    "what a detector still finds there",
+    "photographs": "fidelity inside the boxes of what is asked about, and what a detector still "
+    "finds there; `photographs:FOLDER`",
 }
 """Every name, and what it stands for."""
 

@@ -110,9 +110,10 @@ def report_task(
         among=outcome.questions,
         seed=seed,
     )
+    about = DESCRIPTIONS[outcome.task].partition(";")[0]
     return TaskReport(
         outcome.task,
-        DESCRIPTIONS[outcome.task],
+        f"{about[0].upper()}{about[1:]}.",
         outcome.questions,
         measures,
         examples,
