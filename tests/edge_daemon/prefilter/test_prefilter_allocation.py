@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from edge_daemon.prefilter.allocation import (
     Mapping,
@@ -89,13 +90,14 @@ def test_what_is_relevant_is_left_alone_to_its_margin_and_no_further(
 ) -> None:
     blocks = np.zeros((3, 9))
     blocks[:, 4] = max(height, 1.0 / (0.5 - margin))
-    row = finer_relevance(blocks, margin)[12]
-    cell = 9 / row.size
+    row: NDArray[np.float64] = finer_relevance(blocks, margin)[12]
+    cell = 9 / len(row)
     untouched = np.flatnonzero(row >= 1.0 - 1e-9)
     # In blocks, from the middle of the first cell left alone to the block's left border.
     reach = 4.0 - (untouched[0] + 0.5) * cell
     assert margin - cell < reach <= margin + 1e-9
-    assert row[(np.abs((np.arange(row.size) + 0.5) * cell - 4.5) >= 1.0 + cell)].max() == 0.0
+    beyond = round(0.5 * len(row) + 1.0 / cell) + 1  # the next block's centre
+    assert np.max(row[beyond:]) == 0.0
 
 
 def test_a_relevant_block_is_sharp_to_its_border() -> None:
