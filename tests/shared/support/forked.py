@@ -36,7 +36,7 @@ def start_forked(role: Role, settings: Path, log: Path) -> Killable:
     """For `Rig`: the same entry points as the command's, without its start of the interpreter."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["edge_daemon.service", "edge_daemon.cloud", "edge_daemon.config", __name__]
+        ["edge_daemon.service", "edge_daemon.cloud", "edge_daemon.config", "textblob", __name__]
     )
     process = context.Process(target=_run, args=(role, str(settings), str(log)))
     process.start()
