@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from support.nano import CONCEPTS, EMOJI, write_icons
 
-pytest.importorskip("skimage")
+pytest.importorskip("torch")
 
 from export.nano import atlas, backgrounds
 from export.nano.composites import Composer, colour_matrix, paste

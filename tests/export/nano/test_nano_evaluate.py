@@ -9,7 +9,7 @@ import pytest
 
 from support.tiny_bundle import make_tiny_bundle
 
-pytest.importorskip("skimage")
+pytest.importorskip("torch")
 
 from export.nano import icons
 from export.nano.concepts import Concept

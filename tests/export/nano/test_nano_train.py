@@ -10,7 +10,7 @@ import pytest
 from support.nano import CONCEPTS, EMOJI, write_icons
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("skimage")
+pytest.importorskip("torch")
 
 import torch.distributed as team  # noqa: E402
 
