@@ -49,7 +49,7 @@ demo: setup      ## daemon, cloud and camera on this machine; writes demo/index.
 	$(BIN)/edge-daemon demo --output demo
 
 test: $(VENV)/.dev  ## everything that needs neither a GPU nor torch
-	$(BIN)/python -m pytest -m 'not export' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not export' -n 2 --dist loadfile --no-loadscope-reorder
 
 test-export: $(VENV)/.export  ## the export tests, with torch on the CPU
 	$(BIN)/python -m pytest -m export
