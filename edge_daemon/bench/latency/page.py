@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from edge_daemon.errors import SettingsError
 
 BEGIN: Final = "<!-- What follows was written by `edge-daemon bench --page`. -->"
 END: Final = "<!-- Here ends what was written by `edge-daemon bench --page`. -->"
+_PLACES: Final = frozenset({"-o", "--output", "--page"})
 
 
 def fragment(results: Results) -> str:
@@ -18,14 +20,28 @@ def fragment(results: Results) -> str:
     facts = results.facts
     packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
     codecs = "; ".join(f"{name}: {encoder}" for name, encoder in facts["codecs"].items())
+    command = _without_places(facts["command"])
     parts = [
-        f"Measured on {facts['date'][:10]} with `{facts['command']}` on {facts['cores']} cores of "
+        f"Measured on {facts['date'][:10]} with `{command}` on {facts['cores']} cores of "
         f"{facts['cpu']} ({facts['system']}), Python {facts['python']}, {packages}. Codecs: "
         f"{codecs}. {_ran_on(results)} Load of the machine before: {facts['load']:g}.",
         *(_section(table) for table in tables_of(results)),
         *(f"Not measured: {one}." for one in results.left_out),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _without_places(command: str) -> str:
+    """A command line without where its results went: that is the affair of whoever gave it."""
+    words = iter(shlex.split(command))
+    kept: list[str] = []
+    for word in words:
+        option, joined, _ = word.partition("=")
+        if option not in _PLACES:
+            kept.append(word)
+        elif not joined:
+            next(words, None)
+    return shlex.join(kept)
 
 
 def _ran_on(results: Results) -> str:

@@ -95,6 +95,15 @@ def test_the_fragment_names_machine_day_and_command() -> None:
     assert all(line.endswith("|") for line in rows)
 
 
+@pytest.mark.parametrize(
+    "places", ["-o /home/me/out", "--output=/home/me/out --page docs/latency.md"]
+)
+def test_the_fragment_does_not_say_where_results_went(places: str) -> None:
+    results = made_up()
+    results.facts["command"] = f"edge-daemon bench {places} --rounds 8"
+    assert "with `edge-daemon bench --rounds 8` on" in fragment(results)
+
+
 def test_a_page_gets_the_figures_between_its_markers_as_often_as_wanted(tmp_path: Path) -> None:
     page = tmp_path / "latency.md"
     page.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter\n", encoding="utf-8")
