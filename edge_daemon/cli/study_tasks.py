@@ -159,6 +159,7 @@ def tasks(
                     rules,
                     output,
                     bundle=settings.bundle,
+                    prompt=settings.prompt,
                     resamples=resamples,
                     seed=seed,
                 )
@@ -172,7 +173,7 @@ def tasks(
     facts = facts_of(
         shlex.join(["edge-daemon", *sys.argv[1:]]),
         seed=seed,
-        settings=settings.prefilter,
+        settings=settings,
         manifest=manifest,
         codecs=list(dict.fromkeys(one.codec_id for one in codecs)),
         tasks={one.name: one.facts() for one in asked},

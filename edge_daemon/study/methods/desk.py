@@ -11,8 +11,9 @@ from typing import Any, Final
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.plan import Plan, Scores
 from edge_daemon.prefilter.tiling import TileGrid
-from edge_daemon.settings import PrefilterSettings
+from edge_daemon.settings import PrefilterSettings, PromptSettings
 from edge_daemon.study.tasks.task import Question
+from models import Bundle, load_bundle
 from models.loading import find_bundle
 from models.manifest import read_manifest
 
@@ -24,9 +25,16 @@ Change = Callable[[Plan, Question, Prefilter], Plan]
 
 
 @cache
-def prefilter_of(bundle: str) -> Prefilter:
-    """This process's prefilter with a bundle."""
-    return Prefilter.from_bundle(bundle, threads=_THREADS)
+def bundle_of(bundle: str) -> Bundle:
+    """This process's bundle of a name or path."""
+    return load_bundle(bundle, threads=_THREADS)
+
+
+@cache
+def _prefilter_of(bundle: str, prompt: str) -> Prefilter:
+    """`prompt` is `PromptSettings` as JSON."""
+    settings = PromptSettings.model_validate_json(prompt)
+    return Prefilter(bundle_of(bundle), prompt_settings=settings)
 
 
 def bundle_facts(bundle: str) -> dict[str, Any]:
@@ -46,12 +54,30 @@ class Desk:
     Args:
         question: To be sent.
         bundle: The one of methods that name none.
+        prompt: How prompts are distilled; default `PromptSettings()`.
     """
 
-    def __init__(self, question: Question, bundle: str) -> None:
+    def __init__(
+        self, question: Question, bundle: str, prompt: PromptSettings | None = None
+    ) -> None:
         self.question = question
         self.bundle = bundle
+        self._prompt = (prompt or PromptSettings()).model_dump_json()
         self._scores: dict[tuple[str, TileGrid, tuple[str, ...]], Scores] = {}
+
+    def planned(
+        self, settings: PrefilterSettings, bundle: str, *, takes_map: bool
+    ) -> tuple[Prefilter, Plan]:
+        """The question's plan, not yet scored.
+
+        Args:
+            settings: Of the prefilter.
+            bundle: Name or path.
+            takes_map: Whether the codec takes a quantiser map.
+        """
+        prefilter = _prefilter_of(bundle, self._prompt)
+        pixels, prompt = self.question.pixels, self.question.prompt
+        return prefilter, prefilter.plan(pixels, prompt, settings, takes_map=takes_map)
 
     def scored(
         self,
@@ -61,18 +87,15 @@ class Desk:
         takes_map: bool,
         change: Change | None = None,
     ) -> tuple[Prefilter, Plan, Scores]:
-        """The question's plan and scores; what was encoded for another method is not done again.
+        """Plan and scores; what was encoded for another method is not done again.
 
         Args:
-            settings: Of the prefilter.
-            bundle: Name or path.
-            takes_map: Whether the codec takes a quantiser map.
+            settings: See `planned`.
+            bundle: See `planned`.
+            takes_map: See `planned`.
             change: Applied to the plan before it is scored.
         """
-        prefilter = prefilter_of(bundle)
-        plan = prefilter.plan(
-            self.question.pixels, self.question.prompt, settings, takes_map=takes_map
-        )
+        prefilter, plan = self.planned(settings, bundle, takes_map=takes_map)
         if change is not None:
             plan = change(plan, self.question, prefilter)
         if plan.grid is None:

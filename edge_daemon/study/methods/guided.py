@@ -101,7 +101,7 @@ class Oracle:
 
     def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
         """As `Guided`, without an encoder."""
-        _, plan, _ = desk.scored(self.settings, desk.bundle, takes_map=takes_map)
+        _, plan = desk.planned(self.settings, desk.bundle, takes_map=takes_map)
         spent = spend(desk.question.pixels, oracle_relevance(desk.question), plan)
         return Prepared(spent.pixels, spent.offsets)
 

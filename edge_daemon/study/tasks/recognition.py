@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.demo.scenes import icon_names, make_scene
-from edge_daemon.study.methods.desk import prefilter_of
+from edge_daemon.study.methods.desk import bundle_of
 from edge_daemon.study.tasks.task import ACCURACY, Box, Measure, Pixels, Question
 
 _SIZE: Final = (768, 512)
@@ -51,7 +51,7 @@ class Recognition:
 
     def facts(self) -> dict[str, Any]:
         """See `Task`; the number of questions may grow."""
-        manifest = prefilter_of(self.bundle).bundle.manifest
+        manifest = bundle_of(self.bundle).manifest
         files = {name: file.sha256 for name, file in manifest.files.items()}
         return {"seed": self.seed, "bundle": manifest.name, "files": files}
 
@@ -77,7 +77,7 @@ class Recognition:
         self, question: Question, pictures: Sequence[Pixels]
     ) -> list[tuple[float | None, ...]]:
         """See `Task`."""
-        bundle = prefilter_of(self.bundle).bundle
+        bundle = bundle_of(self.bundle)
         shown = [_shown(picture, question.boxes[0], bundle.tile_size) for picture in pictures]
         seen = bundle.encode_tiles(np.stack(shown))
         likeness: NDArray[np.float32] = seen @ np.transpose(_names_embedded(self.bundle))
@@ -90,7 +90,7 @@ class Recognition:
 @cache
 def _names_embedded(bundle: str) -> NDArray[np.float32]:
     """(names, embedding size): what the bundle makes of every icon's name."""
-    return prefilter_of(bundle).bundle.encode_texts(icon_names())
+    return bundle_of(bundle).encode_texts(icon_names())
 
 
 def _shown(picture: Pixels, box: Box, side: int) -> Pixels:

@@ -13,6 +13,7 @@ import numpy as np
 from edge_daemon.codecs import Codec
 from edge_daemon.errors import EdgeError
 from edge_daemon.pictures import save_picture
+from edge_daemon.settings import PromptSettings
 from edge_daemon.study.methods.catalogue import PLAIN
 from edge_daemon.study.methods.desk import Desk
 from edge_daemon.study.methods.method import Method
@@ -100,6 +101,7 @@ def make_examples(
     folder: Path,
     *,
     bundle: str,
+    prompt: PromptSettings,
     among: int,
     seed: int,
     count: int = 3,
@@ -112,6 +114,7 @@ def make_examples(
         codec: At a quality at which methods differ.
         folder: The page's; pictures come into `pictures` in it.
         bundle: Name or path; of methods that name none.
+        prompt: How prompts are distilled.
         among: How many of the task's questions to choose from.
         seed: Chooses.
         count: Most examples.
@@ -127,7 +130,8 @@ def make_examples(
             break
         stem = f"{PICTURES}/{task.name}-{number}"
         try:
-            examples.append(_example(task, number, methods, codec, folder, stem, bundle))
+            desk = Desk(task.question(number), bundle, prompt)
+            examples.append(_example(task, desk, methods, codec, folder, stem))
         except EdgeError as error:
             failures.append(Failure(f"{number}", error.code, error.problem))
     return examples, failures
@@ -135,15 +139,13 @@ def make_examples(
 
 def _example(
     task: Task,
-    number: int,
+    desk: Desk,
     methods: Sequence[Method],
     codec: Codec,
     folder: Path,
     stem: str,
-    bundle: str,
 ) -> Example:
-    question = task.question(number)
-    desk = Desk(question, bundle)
+    question = desk.question
     takes_map = codec.takes_map()
     shown = [
         sent(method.prepare(desk, takes_map=takes_map), codec, question.pixels)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from edge_daemon.codecs import codec_status
-from edge_daemon.settings import PrefilterSettings
+from edge_daemon.settings import Settings
 from models.manifest import Manifest
 
 _PACKAGES: Final = (
@@ -29,7 +29,7 @@ def facts_of(
     command: str,
     *,
     seed: int,
-    settings: PrefilterSettings,
+    settings: Settings,
     manifest: Manifest,
     codecs: Sequence[str],
     tasks: Mapping[str, Mapping[str, Any]],
@@ -40,7 +40,7 @@ def facts_of(
     Args:
         command: The line that was typed.
         seed: Of questions, draws and examples.
-        settings: What "ours" means.
+        settings: `prefilter` and `prompt` are what "ours" means.
         manifest: Of the study's bundle.
         codecs: Ids.
         tasks: Each task's own facts, by its name.
@@ -65,7 +65,8 @@ def facts_of(
         "bundle_files": {name: facts.sha256 for name, facts in manifest.files.items()},
         "tasks": {name: dict(facts) for name, facts in tasks.items()},
         "options": dict(options),
-        "prefilter": settings.model_dump(mode="json", by_alias=True),
+        "prefilter": settings.prefilter.model_dump(mode="json", by_alias=True),
+        "prompt": settings.prompt.model_dump(mode="json"),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_daemon.codecs import Codec
 from edge_daemon.errors import SettingsError
+from edge_daemon.settings import PromptSettings
 from edge_daemon.study.journal import StudyJournal
 from edge_daemon.study.methods.desk import bundle_facts
 from edge_daemon.study.methods.method import Method
@@ -21,8 +22,8 @@ from edge_daemon.study.trials.work import Answered
 class TrialJournal:
     """All trials of a task that were ever made in a folder.
 
-    Task, bundle and version are the folder's; methods, codecs and questions may be added, as long
-    as names keep their meaning.
+    Task, bundle, prompt settings and version are the folder's; methods, codecs and questions may be
+    added, as long as names keep their meaning.
 
     Args:
         folder: Where it is or will be.
@@ -30,6 +31,7 @@ class TrialJournal:
         methods: That will be tried.
         codecs: That will be tried, at any quality.
         bundle: Name or path.
+        prompt: How prompts are distilled.
 
     Raises:
         EdgeError: See `StudyJournal`; or one codec is given with several options.
@@ -43,11 +45,13 @@ class TrialJournal:
         methods: Sequence[Method],
         codecs: Sequence[Codec],
         bundle: str,
+        prompt: PromptSettings,
     ) -> None:
         facts = {
             "edge_daemon": version("edge-daemon"),
             "task": {"name": task.name, **task.facts()},
             "bundle": bundle_facts(bundle),
+            "prompt": prompt.model_dump(mode="json"),
         }
         file = folder / f"trials-{task.name}.jsonl"
         self._journal = StudyJournal(file, facts, _meanings(methods, codecs))

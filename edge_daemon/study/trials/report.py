@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from edge_daemon.codecs import Codec
+from edge_daemon.settings import PromptSettings
 from edge_daemon.study.bdrate import Comparison, Point, Rules, Series, points_of
 from edge_daemon.study.bdrate.charts import draw_curves
 from edge_daemon.study.methods.catalogue import PLAIN
@@ -73,6 +74,7 @@ def report_task(
     folder: Path,
     *,
     bundle: str,
+    prompt: PromptSettings,
     resamples: int,
     seed: int,
 ) -> TaskReport:
@@ -86,6 +88,7 @@ def report_task(
         rules: How methods are compared.
         folder: The page's.
         bundle: Name or path; of methods that name none.
+        prompt: How prompts are distilled.
         resamples: Draws of questions for the confidence intervals; 0 for none.
         seed: Decides draws and examples.
 
@@ -107,6 +110,7 @@ def report_task(
         by_coarseness[len(by_coarseness) // 2],
         folder,
         bundle=bundle,
+        prompt=prompt,
         among=outcome.questions,
         seed=seed,
     )

@@ -60,7 +60,8 @@ def run_task(
         jobs: At once, or `ALL_CORES`.
         backend: See `results_of`.
         scheduler: See `results_of`.
-        settings: What codecs need of every process; see `configure_codecs`.
+        settings: What codecs need of every process (see `configure_codecs`), and how prompts are
+            distilled; default `Settings()`.
         on_progress: Called after each question, from this thread.
 
     Raises:
@@ -73,8 +74,9 @@ def run_task(
         check_encoder(codec)
     sendings = _sendings(methods, codecs)
     failures: dict[int, list[Failure]] = {}
-    with TrialJournal(output, task, methods, codecs, bundle) as journal:
-        units = _units(task, count, bundle, settings or Settings(), sendings, journal)
+    settings = settings or Settings()
+    with TrialJournal(output, task, methods, codecs, bundle, settings.prompt) as journal:
+        units = _units(task, count, bundle, settings, sendings, journal)
         done, failed = count - len(units), 0
         on_progress(Progress(done, count, failed))
         answers = results_of(answer, units, backend=backend, jobs=jobs, scheduler=scheduler)

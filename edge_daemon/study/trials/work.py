@@ -47,7 +47,7 @@ class Unit:
         task: Whose question.
         number: Of the question in its task.
         bundle: Name or path.
-        settings: What codecs need of the process.
+        settings: What codecs need of the process, and how prompts are distilled.
         sendings: What is missing.
     """
 
@@ -108,7 +108,7 @@ class _Arrived:
 
 def _arriving(unit: Unit, question: Question, failures: list[Failure]) -> Iterator[_Arrived]:
     """Pictures as the cloud has them; notes what failed on the way."""
-    desk = Desk(question, unit.bundle)
+    desk = Desk(question, unit.bundle, unit.settings.prompt)
     for sendings in unit.sendings:
         name = sendings.method.name
         prepared: dict[bool, Prepared | None] = {}

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_daemon.demo.scenes import make_scene
-from edge_daemon.errors import SettingsError
+from edge_daemon.errors import PromptError, SettingsError
 from edge_daemon.prefilter import Prefilter
-from edge_daemon.settings import PrefilterSettings
+from edge_daemon.settings import PrefilterSettings, PromptSettings
 from edge_daemon.study.methods.catalogue import DESCRIPTIONS, NEED_MAP, method_of
-from edge_daemon.study.methods.desk import Desk, prefilter_of
+from edge_daemon.study.methods.desk import Desk, bundle_of
 from edge_daemon.study.methods.guided import separate_grid
 from edge_daemon.study.tasks.task import Question
 
@@ -68,7 +68,7 @@ def test_settings_are_changed_by_name() -> None:
 
 def test_methods_of_one_desk_share_the_encoders_work(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    bundle = prefilter_of(_BUNDLE).bundle
+    bundle = bundle_of(_BUNDLE)
     encode = bundle.encode_tiles
 
     def counted(tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -80,6 +80,20 @@ def test_methods_of_one_desk_share_the_encoders_work(monkeypatch: pytest.MonkeyP
     for name in ("prefilter", "smooth", "quantiser", "random", "prefilter:lambda=5"):
         method_of(name).prepare(desk, takes_map=True)
     assert len(calls) == 1
+
+
+def test_an_oracle_asks_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise AssertionError(f"{len(tiles)} tiles were encoded")
+
+    monkeypatch.setattr(bundle_of(_BUNDLE), "encode_tiles", asked)
+    method_of("oracle").prepare(_desk(), takes_map=True)
+
+
+def test_prompts_are_distilled_as_the_settings_say() -> None:
+    desk = Desk(_desk().question, _BUNDLE, PromptSettings(max_bytes=3))
+    with pytest.raises(PromptError):
+        method_of("prefilter").prepare(desk, takes_map=True)
 
 
 def test_an_oracle_leaves_the_answers_place_alone() -> None:

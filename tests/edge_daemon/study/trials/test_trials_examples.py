@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from edge_daemon.codecs import get_codec
+from edge_daemon.settings import PromptSettings
 from edge_daemon.study.methods.baselines import Downsample, Gaussian, LowResolution, Plain
 from edge_daemon.study.methods.method import Method
 from edge_daemon.study.tasks.task import Pixels
@@ -34,6 +35,7 @@ def made(
         get_codec({"id": "jpeg", "quality": 50}),
         folder,
         bundle="nano-icons",
+        prompt=PromptSettings(),
         among=8,
         seed=seed,
         count=count,

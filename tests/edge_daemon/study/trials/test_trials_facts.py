@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 
 from edge_daemon.codecs import codec_status
-from edge_daemon.settings import PrefilterSettings
+from edge_daemon.settings import PrefilterSettings, PromptSettings, Settings
 from edge_daemon.study.trials.facts import facts_of
 from models import load_bundle
 
@@ -16,7 +16,9 @@ def test_all_that_the_figures_depend_on_is_told() -> None:
     facts = facts_of(
         "edge-daemon study run --seed 5",
         seed=5,
-        settings=PrefilterSettings(sigma_max=7.0),
+        settings=Settings(
+            prefilter=PrefilterSettings(sigma_max=7.0), prompt=PromptSettings(max_bytes=99)
+        ),
         manifest=manifest,
         codecs=["jpeg", "hevc"],
         tasks={"blobs": {"consumer": "a ruler"}},
@@ -34,5 +36,6 @@ def test_all_that_the_figures_depend_on_is_told() -> None:
     assert facts["tasks"] == {"blobs": {"consumer": "a ruler"}}
     assert facts["options"] == {"qualities": {"jpeg": [10, 20]}}
     assert facts["prefilter"]["sigma_max"] == 7.0
+    assert facts["prompt"]["max_bytes"] == 99
     age = datetime.now(timezone.utc) - datetime.fromisoformat(facts["date"])
     assert timedelta() <= age < timedelta(minutes=5)

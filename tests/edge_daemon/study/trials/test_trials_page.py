@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge_daemon.codecs import get_codec
+from edge_daemon.settings import PromptSettings
 from edge_daemon.study.bdrate import Rules, compare_all
 from edge_daemon.study.methods.baselines import Downsample, Plain
 from edge_daemon.study.tasks.task import ACCURACY
@@ -52,6 +53,7 @@ def blobs(folder: Path) -> TaskReport:
         get_codec({"id": "jpeg", "quality": 40}),
         folder,
         bundle="nano-icons",
+        prompt=PromptSettings(),
         among=8,
         seed=1,
         count=1,
