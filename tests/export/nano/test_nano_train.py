@@ -10,7 +10,6 @@ import pytest
 from support.nano import CONCEPTS, EMOJI, write_icons
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torch")
 
 import torch.distributed as team  # noqa: E402
 
