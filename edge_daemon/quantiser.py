@@ -1,4 +1,4 @@
-"""What a codec can be told of relevance: by how much to coarsen its quantiser, and where.
+"""A codec's quantiser, and what it can be told of relevance: by how much to be coarser, and where.
 
 An offset is counted in steps of which six double the quantiser's step size, as HEVC and VVC count
 their QP. 0 leaves a place at the codec's own quality. The formula from relevance to offsets stands
@@ -16,6 +16,25 @@ from numpy.typing import NDArray
 
 MAX_OFFSET: Final = 51.0
 """Largest offset: the whole range of HEVC's QP."""
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """What of a codec at its quality decides how relevance is spent.
+
+    Attributes:
+        step: Size of the quantiser's step in grey levels of 0 to 255, of an orthonormal transform.
+        takes_map: Whether the codec takes a `QuantiserMap`.
+        room: Offset at which the codec's scale ends, if it takes a map; more has no effect.
+    """
+
+    step: float
+    takes_map: bool
+    room: float = MAX_OFFSET
+
+
+USUAL_QUANTISER: Final = Quantiser(step=2.0 ** (28 / 6), takes_map=False)
+"""Where nobody says which codec follows: the step of HEVC and VVC at their default QP of 32."""
 
 
 @dataclass(frozen=True, eq=False)

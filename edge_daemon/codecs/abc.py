@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.errors import BadPixelsError, BadQualityError, DecodeError, UnsupportedError
-from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.quantiser import Quantiser, QuantiserMap
 
 Pixels = NDArray[np.uint8]
 
@@ -84,11 +84,16 @@ class Codec(ABC):
     @property
     @abstractmethod
     def coarseness(self) -> float:
-        """How coarse the quality is, in octaves: about log2 of the quantiser's step size.
+        """How coarse the quality is, in octaves: about log2 of the quantiser's step in grey levels.
 
-        Only differences count. The logarithm of the bytes falls about linearly with it, which is
-        what a rate controller goes by.
+        The logarithm of the bytes falls about linearly with it, which is what a rate controller
+        goes by; smoothing goes by the step itself (`quantiser`).
         """
+
+    @property
+    def quantiser(self) -> Quantiser:
+        """What decides how relevance is spent on this codec at its quality."""
+        return Quantiser(2.0**self.coarseness, self.takes_map())
 
     def expected_encode_s(self, width: int, height: int) -> float:
         """Seconds that encoding will take here, if that is long enough to plan for; else 0."""

@@ -70,9 +70,9 @@ class Avif(Codec):
         quantiser = ((100 - self.quality) * 63 + 50) // 100
         index = min(4 * quantiser, 255)
         if index == 0:  # AV1 codes without loss there
-            return 2.0
-        # AV1's steps: 8, 9, 10... up to index 95, then about 2 % each, up to 1828
-        return math.log2(7 + min(index, 95)) + 0.0261 * max(0, index - 95)
+            return -1.0
+        # AV1's steps in eighths: 8, 9, 10... up to index 95, then about 2 % each, up to 1828
+        return math.log2((7 + min(index, 95)) / 8) + 0.0261 * max(0, index - 95)
 
     def __post_init__(self) -> None:
         check_whole("avif quality", self.quality, 0, 100, "libavif's scale, higher is better")

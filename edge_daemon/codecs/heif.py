@@ -66,8 +66,8 @@ class Heif(Codec):
 
     @property
     def coarseness(self) -> float:
-        """The rate factor is (100 - quality) / 2; six of it are an octave."""
-        return (100 - self.quality) / 12
+        """The rate factor is (100 - quality) / 2; six of it are an octave, as of HEVC's QP."""
+        return ((100 - self.quality) / 2 - 4) / 6
 
     def __post_init__(self) -> None:
         check_whole("heif quality", self.quality, 0, 100, "libheif's scale, higher is better")

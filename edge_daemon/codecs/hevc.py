@@ -6,7 +6,7 @@ BT.601 full range with sRGB primaries and transfer, all signalled).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import av
@@ -33,7 +33,7 @@ from edge_daemon.codecs.hevc_encoder import (
     x265_version,
 )
 from edge_daemon.codecs.hevc_regions import Region, regions_of, regions_possible
-from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.quantiser import Quantiser, QuantiserMap
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
 SUBSAMPLINGS = ("420", "444")
@@ -88,8 +88,13 @@ class Hevc(Codec):
 
     @property
     def coarseness(self) -> float:
-        """Six steps of the QP are an octave."""
-        return self.quality / 6
+        """Six steps of the QP are an octave; at QP 4 the step is 1."""
+        return (self.quality - 4) / 6
+
+    @property
+    def quantiser(self) -> Quantiser:
+        """A map has room up to QP 51."""
+        return replace(super().quantiser, room=float(self.qualities[0] - self.quality))
 
     def __post_init__(self) -> None:
         check_whole("hevc quality", self.quality, 0, 51, "the QP, lower is better")

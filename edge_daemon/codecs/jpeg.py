@@ -93,9 +93,12 @@ class Jpeg(Codec):
 
     @property
     def coarseness(self) -> float:
-        """The tables are scaled by 50 / quality below 50, by 2 - quality / 50 above."""
+        """The tables are scaled by 50 / quality below 50, by 2 - quality / 50 above.
+
+        The step is that of coarse detail in brightness, 16 levels at quality 50.
+        """
         scale = 50 / self.quality if self.quality < 50 else 2 - self.quality / 50
-        return math.log2(max(scale, 0.01))
+        return math.log2(16 * max(scale, 0.01))
 
     def __post_init__(self) -> None:
         check_whole("jpeg quality", self.quality, 1, 100, "libjpeg's scale, higher is better")

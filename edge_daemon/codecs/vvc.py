@@ -129,8 +129,8 @@ class Vvc(Codec):
 
     @property
     def coarseness(self) -> float:
-        """Six steps of the QP are an octave."""
-        return self.quality / 6
+        """Six steps of the QP are an octave; at QP 4 the step is 1."""
+        return (self.quality - 4) / 6
 
     def expected_encode_s(self, width: int, height: int) -> float:
         """From the pace of the pictures encoded before; from a desktop's at first."""

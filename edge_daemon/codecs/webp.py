@@ -61,8 +61,8 @@ class WebP(Codec):
         share = self.quality / 100
         linear = share * 2 / 3 if share < 0.75 else 2 * share - 1
         index = 127 * (1 - linear ** (1 / 3))
-        # VP8's steps: 4, 5, 6... and from the middle on ever faster, up to 284
-        return math.log2(4 + index + 0.032 * max(0.0, index - 57) ** 2)
+        # VP8's steps in halves: 4, 5, 6... and from the middle on ever faster, up to 284
+        return math.log2((4 + index + 0.032 * max(0.0, index - 57) ** 2) / 2)
 
     def __post_init__(self) -> None:
         check_whole("webp quality", self.quality, 0, 100, "libwebp's scale, higher is better")

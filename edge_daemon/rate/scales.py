@@ -55,7 +55,7 @@ class Usual:
 
     Attributes:
         overhead: Bytes of headers and tables, whatever the picture.
-        shift: Octaves from the codec's coarseness to the quantiser's step.
+        shift: Octaves from the codec's coarseness to the step that fits best.
         offset: Octaves.
         gain: Octaves of bytes per octave of detail.
         tilt: Octaves of bytes per octave of the step.
@@ -81,14 +81,14 @@ class Usual:
 
 
 _MEASURED: Final[dict[str, Usual]] = {
-    "jpeg": Usual(283, 4.0, -1.877, 0.765, -0.081, -0.033),
-    "hevc": Usual(96, -1.25, -2.035, 0.992, -0.009, -0.006),
-    "vvc": Usual(181, -1.5, -2.591, 1.195, 0.016, -0.023),
-    "heif": Usual(441, -2.0, -2.109, 0.969, -0.063, 0.0),
-    "webp": Usual(44, -2.0, -1.981, 1.010, -0.164, -0.017),
-    "avif": Usual(305, -3.0, -1.044, 0.761, -0.288, -0.032),
+    "jpeg": Usual(283, 0.0, -1.877, 0.765, -0.081, -0.033),
+    "hevc": Usual(96, -0.583, -2.035, 0.992, -0.009, -0.006),
+    "vvc": Usual(181, -0.833, -2.591, 1.195, 0.016, -0.023),
+    "heif": Usual(441, -1.333, -2.109, 0.969, -0.063, 0.0),
+    "webp": Usual(44, -1.0, -1.981, 1.010, -0.164, -0.017),
+    "avif": Usual(305, 0.0, -1.044, 0.761, -0.288, -0.032),
     # Not fitted: HEVC's, moved to the rates that are published for the Kodak pictures.
-    "cheng2020": Usual(0, 6.25, -2.035, 0.992, -0.009, -0.006, offset_sd=0.4, slope_sd=0.1),
+    "cheng2020": Usual(0, -0.55, -2.035, 0.992, -0.009, -0.006, offset_sd=0.4, slope_sd=0.1),
 }
 
 
@@ -97,8 +97,8 @@ def usual_bytes(codec: type[Codec], coarseness_at_best: float) -> Usual:
 
     Args:
         codec: The class.
-        coarseness_at_best: Of its best useful quality. Only differences of the coarseness mean
-            something, so the guess takes it for a quantiser step of 2, as it is for those measured.
+        coarseness_at_best: Of its best useful quality, which the guess takes for a step of 2, as it
+            is for those measured: a codec that is new here may know its step in other units.
     """
     guess = Usual(0, 1.0 - coarseness_at_best, -2.0, 0.9, 0.0, 0.0, offset_sd=0.7, slope_sd=0.15)
     return _MEASURED.get(codec.codec_id, guess)

@@ -6,6 +6,7 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,6 +109,25 @@ def test_better_quality_costs_bytes_and_gains_fidelity() -> None:
         coarse, fine = (get_codec({"id": codec_id, "quality": q}).coarseness for q in qualities)
         assert coarse > fine
         assert fidelities[0] + 3 < fidelities[1]
+
+
+@pytest.mark.parametrize(
+    ("codec_id", "quality"),
+    [("jpeg", 60), ("hevc", 22), ("vvc", 22), ("heif", 70), ("webp", 80), ("avif", 75)],
+)
+def test_the_step_is_the_one_that_the_error_tells_of(codec_id: str, quality: int) -> None:
+    """A uniform quantiser of step D leaves an error of D / sqrt(12), where there is much detail."""
+    problem = codec_status(codec_id).problem
+    if problem:
+        pytest.skip(problem)
+    rng = np.random.default_rng(0)
+    detail = cv2.GaussianBlur(rng.normal(0.0, 1.0, (256, 256)), (0, 0), 1.5)
+    grey = np.clip(128 + 45 * detail / detail.std(), 0, 255).astype(np.uint8)
+    pixels = np.repeat(grey[..., None], 3, axis=2)
+    codec = get_codec({"id": codec_id, "quality": quality})
+    decoded = codec.decode(codec.encode(pixels), width=256, height=256)
+    error = float(np.sqrt(np.mean((decoded.astype(float) - pixels) ** 2)))
+    assert 2.0**-0.75 < error * 12**0.5 / codec.quantiser.step < 2.0**0.75
 
 
 def test_threads_do_not_disturb_each_other(usual: Codec) -> None:

@@ -73,6 +73,16 @@ both_subsamplings = pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
 every_preset = pytest.mark.parametrize("preset", PRESETS)
 
 
+def test_a_map_has_as_much_room_as_is_left_of_the_scale() -> None:
+    codec, pixels = Hevc(quality=39), busy_picture(256, 256)
+    assert codec.quantiser.room == 12.0
+    within, at_the_end, beyond = (len(codec.encode(pixels, uniform(o))) for o in (6, 12, 24))
+    assert within < 0.8 * len(codec.encode(pixels))
+    assert at_the_end < 0.9 * within
+    # x265 weighs its choices a little differently there, but its step grows no further.
+    assert beyond == pytest.approx(at_the_end, rel=0.05)
+
+
 @both_subsamplings
 @pytest.mark.parametrize("offsets", [None, BUMP], ids=["plain", "mapped"])
 def test_bytes_do_not_depend_on_what_was_encoded_before(
