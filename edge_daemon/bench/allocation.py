@@ -42,9 +42,10 @@ CODECS: dict[str, tuple[int, ...]] = {
 
 ALLOCATIONS: dict[str, dict[str, Any] | None] = {
     "none": None,
-    "smooth, sigma to 1.5": {"allocation": "smooth", "sigma_max": 1.5},
-    "smooth, sigma to 3": {"allocation": "smooth", "sigma_max": 3.0},
-    "both, half each of 3 and 10": {"allocation": "both", "sigma_max": 3.0, "offset_max": 10.0},
+    "smooth, matched to 12 steps": {"allocation": "smooth", "offset_max": 12.0},
+    "smooth, sigma to 1.5": {"allocation": "smooth", "mapping": "inverse", "sigma_max": 1.5},
+    "smooth, sigma to 3": {"allocation": "smooth", "mapping": "inverse", "sigma_max": 3.0},
+    "both, half each of 12 steps": {"allocation": "both", "offset_max": 12.0},
     "quantiser, to 6 steps": {"allocation": "quantiser", "offset_max": 6.0},
     "quantiser, to 10 steps": {"allocation": "quantiser", "offset_max": 10.0},
     "quantiser, to 15 steps": {"allocation": "quantiser", "offset_max": 15.0},
@@ -79,7 +80,7 @@ def coded(question: Question, codec: Codec, wanted: dict[str, Any] | None) -> by
     """The question's picture as the pipeline would send it."""
     settings = PrefilterSettings.model_validate(wanted or {})
     height, width = question.inside.shape
-    spending = Spending.of(settings, _RECOMMENDED)
+    spending = Spending.of(settings, _RECOMMENDED, quantiser=codec.quantiser)
     tiles = np.empty((0, 0, 0, 3), np.uint8)
     plan = Plan(width, height, (), (), None, tiles, spending, {})
     if wanted is None:

@@ -22,6 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from edge_daemon.bench.localisation import Coded, Found, coded, found, mean_of
+from edge_daemon.codecs import get_codec
 from edge_daemon.demo.scenes import Scene, make_scene
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.settings import PrefilterSettings, ScorerName
@@ -30,6 +31,9 @@ SIZES = ((640, 480), (1920, 1080))
 SCORERS: tuple[ScorerName, ...] = ("tiles", "dense")
 THINGS = {640: 4, 1920: 12}
 """Things in a scene, by its width."""
+
+JPEG = get_codec({"id": "jpeg"})
+"""What `localisation.coded` codes with."""
 
 HEADINGS = (
     *("scorer", "lambda", "peak in box, %", "relevance in box, %", "AUC", "IoU of r >= 1"),
@@ -125,7 +129,7 @@ def ask(
     """
     for number, thing in enumerate(scene.things):
         prompt = f"Where is the {thing.name}?"
-        plan = prefilter.plan(scene.pixels, prompt, settings, takes_map=True, camera=name)
+        plan = prefilter.plan(scene.pixels, prompt, settings, quantiser=JPEG.quantiser, camera=name)
         (scores,) = prefilter.score([plan])
         filtered, report = prefilter.smooth(scene.pixels, plan, scores)
         row.found.append(found(report, thing.box))

@@ -27,8 +27,9 @@ from rich.table import Table
 from edge_daemon.demo.scenes import make_scene
 from edge_daemon.pictures import open_picture
 from edge_daemon.prefilter import Plan, Prefilter
-from edge_daemon.prefilter.allocation import finer_relevance, sigma_of
+from edge_daemon.prefilter.allocation import finer_relevance
 from edge_daemon.prefilter.relevance import block_relevance, tile_relevance
+from edge_daemon.prefilter.smoothing import sigma_for
 from edge_daemon.settings import VideoSettings
 
 SUFFIXES: Final = (".avif", ".jpeg", ".jpg", ".png", ".webp")
@@ -81,12 +82,7 @@ class Found:
         assert self.plan.grid is not None
         spending = self.plan.spending
         blocks = block_relevance(self.relevance, self.plan.grid).max(axis=0)
-        return sigma_of(
-            np.minimum(finer_relevance(blocks, spending.margin), 1.0),
-            sigma_min=spending.sigma_min,
-            sigma_max=spending.sigma_max,
-            mapping=spending.mapping,
-        )
+        return sigma_for(finer_relevance(blocks, spending.margin), spending)
 
 
 def find(prefilter: Prefilter, image: Pixels, prompt: str, camera: str | None) -> Found:

@@ -84,7 +84,7 @@ def encoded(job: Job, settings: Settings, *, sealing: bool) -> tuple[Shaped, byt
     prefilter = load_prefilter(settings)
     assert job.pixels is not None
     check_able(job.codec, settings.prefilter.allocation)
-    job.plan = prefilter.plan(job.pixels, job.header.prompts, takes_map=job.codec.takes_map())
+    job.plan = prefilter.plan(job.pixels, job.header.prompts, quantiser=job.codec.quantiser)
     (job.scores,) = prefilter.score([job.plan])
     describer = Describer(settings.semantic, prefilter.bundle)
     texts = TextShaper(settings.semantic, describer, keeps_pixels=False)

@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.client import Client, Result
-from edge_daemon.codecs import codec_class, codec_status, get_codec
+from edge_daemon.codecs import Codec, codec_class, codec_status, get_codec
 from edge_daemon.demo.artist import IconArtist
 from edge_daemon.demo.page import Cost, Pair, Words, write_page
 from edge_daemon.demo.processes import Running, daemon_and_cloud
 from edge_daemon.demo.scenes import Scene, make_scene
 from edge_daemon.errors import InternalError
 from edge_daemon.pictures import save_picture
-from edge_daemon.prefilter import Prefilter
+from edge_daemon.prefilter import Prefilter, Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
-from edge_daemon.quantiser import QuantiserMap
 from edge_daemon.semantic.generators.abc import Order
 from edge_daemon.settings import Allocation, PrefilterSettings
 
@@ -170,10 +169,8 @@ def _pair(
             mapped[name] = camera.send(source, prompt, codec, "quantiser")
     told, text = camera.send_words(source, prompt)
     # The maps do not travel, so the same work is done here once more to draw them.
-    filtered, report = prefilter(scene.pixels, prompt, PrefilterSettings(allocation="smooth"))
-    _check_same(filtered, None, smooth)
-    unfiltered, spent = prefilter(scene.pixels, prompt, PrefilterSettings(allocation="quantiser"))
-    _check_same(unfiltered, spent.offsets, mapped)
+    filtered, report = _done_here(prefilter, scene, prompt, "smooth", smooth)
+    _done_here(prefilter, scene, prompt, "quantiser", mapped)
     images = {
         "source": source,
         "relevance": stem.with_name(f"{stem.name}-relevance.png"),
@@ -220,18 +217,31 @@ def _pair(
     )
 
 
-def _check_same(
-    filtered: NDArray[np.uint8], offsets: QuantiserMap | None, results: dict[str, Result]
-) -> None:
-    """The picture that is shown must be the one that was sent."""
+def _done_here(
+    prefilter: Prefilter,
+    scene: Scene,
+    prompt: str,
+    allocation: Allocation,
+    results: dict[str, Result],
+) -> tuple[NDArray[np.uint8], Report]:
+    """What is shown, for the codec `SHOWN`; every picture must be the one that was sent."""
+    settings = PrefilterSettings(allocation=allocation)
+    plan = prefilter.plan(scene.pixels, prompt, settings)
+    (scores,) = prefilter.score([plan])
+
+    def smoothed(codec: Codec) -> tuple[NDArray[np.uint8], Report]:
+        return prefilter.smooth(scene.pixels, plan, scores, quantiser=codec.quantiser)
+
     for result in results.values():
         codec = get_codec(result.codec)
         if codec.expected_encode_s(result.width, result.height):
             continue  # too slow to do again for this
-        bitstream = codec.encode(filtered, offsets)
+        filtered, report = smoothed(codec)
+        bitstream = codec.encode(filtered, report.offsets)
         if hashlib.sha256(bitstream).hexdigest() != result.bitstream_sha256:
             raise InternalError(
                 "the daemon sent another picture than this process would",
                 value=result.codec,
                 remedy="run both from the same installation, and report it if they were",
             )
+    return smoothed(get_codec(results[SHOWN].codec))

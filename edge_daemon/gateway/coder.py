@@ -62,8 +62,8 @@ class Coder:
         source = open_picture(file, self._limits).pixels
         pixels, offsets = source, None
         if self._prefilter is not None:
-            takes_map = self._codec.takes_map()
-            pixels, report = self._prefilter(source, list(prompts), takes_map=takes_map)
+            quantiser = self._codec.quantiser
+            pixels, report = self._prefilter(source, list(prompts), quantiser=quantiser)
             offsets = report.offsets
         bitstream = self._codec.encode(pixels, offsets)
         height, width, _ = pixels.shape

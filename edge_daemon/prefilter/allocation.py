@@ -8,6 +8,9 @@ Smoothing: sigma in source pixels. Three mappings, all sigma_max at r = 0 and si
 
 Beyond r = 1 they fall below sigma_min, the linear one below zero. The default mode clamps them.
 
+A fourth one, "matched", goes by the codec: it takes from pixels what a quantiser that is coarser by
+o steps would not have kept, and no more. See `matched_sigma`.
+
 Quantiser: an offset in steps of which six double the quantiser's step size:
 
     offset_max (1 - r), and 0 beyond r = 1
@@ -16,7 +19,8 @@ so that step size falls exponentially with relevance, as the exponential sigma d
 
 Both: a share q of the lack of relevance, 1 - r, goes to the quantiser and the rest to smoothing.
 Each formula then sees its own relevance, 1 - q (1 - r) and 1 - (1 - q)(1 - r). With q = 0 that is
-smoothing alone, with q = 1 the quantiser alone.
+smoothing alone, with q = 1 the quantiser alone. With "matched" it is the offset that is divided,
+and smoothing gets what the codec's scale has no room for as well.
 """
 
 from __future__ import annotations
@@ -34,6 +38,10 @@ from edge_daemon.settings import Region
 from kernels import CoarseSigma
 
 Mapping = Literal["exponential", "linear", "inverse"]
+
+MATCHED: Final = 0.015
+"""Pixels of sigma per grey level of a quantiser's step: the Gaussian that takes about as much as
+the quantiser. Of 0.01 to 0.03, tried in `docs/study.md`; all near it do as well."""
 
 _FINER: Final = 8
 """Cells of the sigma map per block, along each axis. Relevance is interpolated between the blocks'
@@ -60,6 +68,22 @@ def sigma_of(
     if mapping == "inverse":
         return sigma_max * sigma_min / (relevance * (sigma_max - sigma_min) + sigma_min)
     return sigma_min * (sigma_max / sigma_min) ** (1.0 - relevance)
+
+
+def matched_sigma(
+    offset: NDArray[np.float64], step: NDArray[np.float64] | float
+) -> NDArray[np.float64]:
+    """Sigma in source pixels that takes what a coarser quantiser would take, 0 for an offset of 0.
+
+    A photograph's detail falls with its frequency, so a quantiser of step D loses what lies above a
+    frequency that goes with 1 / D, as a Gaussian of sigma g D does. Variances of Gaussians add up:
+    from what a step D shows to what D 2^(o/6) would show it takes g D sqrt(4^(o/6) - 1).
+
+    Args:
+        offset: o, at least 0, in steps of which six double the quantiser's.
+        step: D in grey levels, of the quantiser that follows.
+    """
+    return MATCHED * step * np.sqrt(4.0 ** (offset / 6.0) - 1.0)
 
 
 def offset_of(relevance: NDArray[np.float64], *, offset_max: float) -> NDArray[np.float64]:
@@ -95,30 +119,6 @@ def finer_relevance(blocks: NDArray[np.float64], margin: float) -> NDArray[np.fl
     rows, columns = blocks.shape
     cut = np.minimum(blocks, 1.0 / (0.5 - margin))
     return _hats(rows) @ cut @ np.transpose(_hats(columns))
-
-
-def coarse_sigma(
-    relevance: NDArray[np.float64],
-    height: int,
-    width: int,
-    *,
-    sigma_min: float,
-    sigma_max: float,
-    mapping: Mapping,
-) -> CoarseSigma:
-    """A continuous sigma map from relevance, within sigma_min..sigma_max.
-
-    Args:
-        relevance: float64 (rows, columns), what `finer_relevance` made.
-        height: Source pixels.
-        width: Source pixels.
-        sigma_min: Sigma where relevance is 1 or more, px.
-        sigma_max: Sigma where relevance is 0, px.
-        mapping: See the module.
-    """
-    sigma = sigma_of(relevance, sigma_min=sigma_min, sigma_max=sigma_max, mapping=mapping)
-    values = np.clip(sigma, sigma_min, sigma_max).astype(np.float32)
-    return CoarseSigma.covering(values, height, width)
 
 
 def quantiser_map(

@@ -32,6 +32,7 @@ from edge_daemon.prefilter.smoothing import smooth_picture, untouched, whole_sha
 from edge_daemon.prefilter.tagger import make_tagger
 from edge_daemon.prefilter.tiling import no_tiles
 from edge_daemon.prefilter.worth import doubts_before, first_rule, with_whole_scene
+from edge_daemon.quantiser import USUAL_QUANTISER, Quantiser
 from edge_daemon.settings import PrefilterSettings, PromptSettings, VideoSettings
 from models import Bundle, load_bundle
 
@@ -122,7 +123,7 @@ class Prefilter:
         prompt: str | Sequence[str],
         settings: PrefilterSettings | None = None,
         *,
-        takes_map: bool = False,
+        quantiser: Quantiser = USUAL_QUANTISER,
     ) -> tuple[NDArray[np.uint8], Report]:
         """Filter one picture.
 
@@ -131,8 +132,9 @@ class Prefilter:
             prompt: One prompt, or several, which are combined by the maximum of their relevance.
                 Without any text in it nothing is smoothed, and the report says so.
             settings: For this picture instead of the prefilter's own.
-            takes_map: Whether the codec that follows takes a quantiser map
-                (`type(codec).takes_map()`), for the allocation "auto".
+            quantiser: Of the codec that follows (`codec.quantiser`). It decides what the allocation
+                "auto" is, and how much the mapping "matched" smooths; if it is left out, that of a
+                middling codec that takes no map.
 
         Returns:
             The filtered picture, a new uint8 array of the image's size (of the canvas's size in
@@ -145,7 +147,7 @@ class Prefilter:
             SettingsError: `settings` contradict the bundle.
             UnsupportedError: Too many tiles in reference mode.
         """
-        plan = self.plan(image, prompt, settings, takes_map=takes_map)
+        plan = self.plan(image, prompt, settings, quantiser=quantiser)
         (scores,) = self.score([plan])
         return self.smooth(image, plan, scores)
 
@@ -155,7 +157,7 @@ class Prefilter:
         prompts: str | Sequence[str],
         settings: PrefilterSettings | None = None,
         *,
-        takes_map: bool = False,
+        quantiser: Quantiser = USUAL_QUANTISER,
         link_idle: bool = False,
         camera: str | None = None,
         watch: str | None = None,
@@ -169,7 +171,7 @@ class Prefilter:
         """
         _check_image(image)
         settings = settings or self.settings
-        spending = self._spending(settings, takes_map=takes_map)
+        spending = self._spending(settings, quantiser)
         height, width = image.shape[:2]
         timings: dict[str, float] = {}
         with _timed(timings, "distil"):
@@ -194,9 +196,11 @@ class Prefilter:
         )
         return plan if camera is None else self._comparable(plan, image, watch)
 
-    def _spending(self, settings: PrefilterSettings, *, takes_map: bool = False) -> Spending:
+    def _spending(
+        self, settings: PrefilterSettings, quantiser: Quantiser = USUAL_QUANTISER
+    ) -> Spending:
         manifest = self.bundle.manifest
-        return Spending.of(settings, manifest.recommended, manifest.dense, takes_map=takes_map)
+        return Spending.of(settings, manifest.recommended, manifest.dense, quantiser=quantiser)
 
     def _comparable(self, plan: Plan, veiled: NDArray[np.uint8], watch: str | None) -> Plan:
         """The plan of a camera's picture, with what it is compared by."""
@@ -253,7 +257,13 @@ class Prefilter:
         return self._sent.silence_s(camera)
 
     def smooth(
-        self, image: NDArray[np.uint8], plan: Plan, scores: Scores, *, strength: float = 1.0
+        self,
+        image: NDArray[np.uint8],
+        plan: Plan,
+        scores: Scores,
+        *,
+        strength: float = 1.0,
+        quantiser: Quantiser | None = None,
     ) -> tuple[NDArray[np.uint8], Report]:
         """Smooth the picture that `plan` was made of, by the scores of its tiles.
 
@@ -262,6 +272,8 @@ class Prefilter:
             plan: What `plan` made of it.
             scores: What `score` found for it.
             strength: Times as much smoothing and coarsening as the plan says, at least 1.
+            quantiser: Of the codec at the quality that it is used at, where that is not the one
+                that the plan was made for.
 
         Returns:
             See `__call__`.
@@ -278,6 +290,8 @@ class Prefilter:
             )
         if strength != 1.0:
             plan = replace(plan, spending=plan.spending.stronger(strength))
+        if quantiser is not None:
+            plan = replace(plan, spending=replace(plan.spending, quantiser=quantiser))
         timings = dict(plan.timings_ms)
         # Veiled anew rather than kept: a plan that waits for its turn holds no picture.
         veiled = veil(image, boxes_of(plan.spending.mask, plan.height, plan.width))

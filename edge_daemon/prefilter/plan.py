@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from edge_daemon.prefilter.allocation import Mapping
 from edge_daemon.prefilter.prompt import Distilled
 from edge_daemon.prefilter.signature import Signature
 from edge_daemon.prefilter.tiling import TileGrid
-from edge_daemon.quantiser import MAX_OFFSET
+from edge_daemon.quantiser import MAX_OFFSET, USUAL_QUANTISER, Quantiser
 from edge_daemon.settings import Allocation, PrefilterSettings, Region, ScorerName, SkipRule
 from kernels import MAX_SIGMA
 from models import Recommended
@@ -29,7 +30,7 @@ class Spending:
     """lambda of the softmax, unitless."""
     sigma_min: float
     sigma_max: float
-    mapping: Mapping
+    mapping: Mapping | Literal["matched"]
     margin: float
     """Blocks around a relevant one that are left alone with it."""
     allocation: Allocation
@@ -38,6 +39,8 @@ class Spending:
     """The quantiser's part of the work, 0..1; smoothing has the rest."""
     offset_max: float
     """Most coarsening, in quantiser steps."""
+    quantiser: Quantiser
+    """Of the codec that follows."""
     keep: tuple[Region, ...]
     mask: tuple[Region, ...]
     skip: tuple[SkipRule, ...]
@@ -59,7 +62,7 @@ class Spending:
         recommended: Recommended,
         dense: Dense | None = None,
         *,
-        takes_map: bool = False,
+        quantiser: Quantiser = USUAL_QUANTISER,
     ) -> Spending:
         """Fill in what the settings leave open.
 
@@ -67,17 +70,17 @@ class Spending:
             settings: As the operator or a frame gave them.
             recommended: The bundle's recommendations.
             dense: The bundle's facts on seeing whole pictures, if it can.
-            takes_map: Whether the codec that follows takes a quantiser map, for "auto".
+            quantiser: Of the codec that follows, for "auto" and "matched".
 
         Raises:
             SettingsError: Only one sigma was set, and it contradicts the bundle's other one;
-                kept regions or a quantiser map in reference mode, which has none; or the dense
-                scorer in reference mode, or without a bundle for it.
+                kept regions, a quantiser map or the matched mapping in reference mode, which has
+                none; or the dense scorer in reference mode, or without a bundle for it.
         """
         released = settings.mode == "reference"
         allocation = settings.allocation
         if allocation == "auto":
-            allocation = "quantiser" if takes_map and not released else "smooth"
+            allocation = "quantiser" if quantiser.takes_map and not released else "smooth"
         sigma_min = recommended.sigma_min if settings.sigma_min is None else settings.sigma_min
         sigma_max = recommended.sigma_max if settings.sigma_max is None else settings.sigma_max
         if sigma_min > sigma_max:
@@ -91,6 +94,12 @@ class Spending:
                 "reference mode spends relevance by smoothing only",
                 value=allocation,
                 remedy="use prefilter.mode = 'default', or prefilter.allocation = 'smooth'",
+            )
+        if released and settings.mapping == "matched":
+            raise SettingsError(
+                "reference mode maps relevance to sigma whatever the codec",
+                value="matched",
+                remedy="use prefilter.mode = 'default', or prefilter.mapping = 'exponential'",
             )
         if released and settings.keep:
             raise SettingsError(
@@ -106,11 +115,12 @@ class Spending:
             sharpness=recommended.lambda_ if settings.lambda_ is None else settings.lambda_,
             sigma_min=sigma_min,
             sigma_max=sigma_max,
-            mapping=settings.mapping or ("exponential" if released else "inverse"),
+            mapping=settings.mapping or ("exponential" if released else "matched"),
             margin=settings.margin,
             allocation=allocation,
             share={"smooth": 0.0, "quantiser": 1.0}.get(allocation, settings.share),
             offset_max=settings.offset_max,
+            quantiser=quantiser,
             keep=settings.keep,
             mask=settings.mask,
             skip=settings.skip,

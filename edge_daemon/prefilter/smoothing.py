@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.prefilter.allocation import (
-    coarse_sigma,
     finer_relevance,
+    matched_sigma,
+    offset_of,
     part_of,
     quantiser_map,
     sigma_of,
     with_regions,
 )
-from edge_daemon.prefilter.plan import Plan
+from edge_daemon.prefilter.plan import Plan, Spending
 from edge_daemon.prefilter.reference import blur_blocks
 from edge_daemon.prefilter.regions import boxes_of
 from edge_daemon.prefilter.tiling import stretched_canvas
@@ -100,11 +101,33 @@ def spend(
         keep=spending.keep,
         mask=spending.mask,
     )
-    if spending.share == 1.0:
+    if _quantiser_does_all(spending):
         spent = untouched(image, plan)
     else:
         spent = smooth_continuously(image, blocks, plan, gaussian)
     return replace(spent, relevance_map=blocks.astype(np.float32), offsets=offsets)
+
+
+def _quantiser_does_all(spending: Spending) -> bool:
+    room = spending.mapping != "matched" or spending.offset_max <= spending.quantiser.room
+    return spending.share == 1.0 and room
+
+
+def sigma_for(relevance: NDArray[np.float64], spending: Spending) -> NDArray[np.float64]:
+    """Sigma in source pixels for any relevance of at least 0, within the spending's bounds."""
+    if spending.mapping == "matched":
+        offset = offset_of(relevance, offset_max=spending.offset_max)
+        coded = np.minimum(spending.share * offset, spending.quantiser.room)
+        step = spending.quantiser.step * 2.0 ** (coded / 6.0)
+        sigma = matched_sigma(offset - coded, step)
+    else:
+        sigma = sigma_of(
+            part_of(relevance, 1.0 - spending.share),
+            sigma_min=spending.sigma_min,
+            sigma_max=spending.sigma_max,
+            mapping=spending.mapping,
+        )
+    return np.clip(sigma, spending.sigma_min, spending.sigma_max)
 
 
 def smooth_continuously(
@@ -112,15 +135,8 @@ def smooth_continuously(
 ) -> Smoothed:
     """Source pixels under a sigma map without seams."""
     spending, height, width = plan.spending, plan.height, plan.width
-    part = 1.0 - spending.share
-    sigma = coarse_sigma(
-        part_of(finer_relevance(blocks, spending.margin), part),
-        height,
-        width,
-        sigma_min=spending.sigma_min,
-        sigma_max=spending.sigma_max,
-        mapping=spending.mapping,
-    )
+    values = sigma_for(finer_relevance(blocks, spending.margin), spending).astype(np.float32)
+    sigma = CoarseSigma.covering(values, height, width)
     rows, columns = min(height, SAMPLES), min(width, SAMPLES)
     if spending.keep or spending.mask:
         full = with_regions(
@@ -129,14 +145,15 @@ def smooth_continuously(
             width,
             keep=boxes_of(spending.keep, height, width),
             mask=boxes_of(spending.mask, height, width),
-            sigma_max=_softest(plan),
+            sigma_max=float(sigma_for(np.zeros(1), spending)[0]),
         )
         sampled = full[np.ix_(_spread(rows, height), _spread(columns, width))]
-        values, pixels = full, gaussian(image, full)
+        pixels = gaussian(image, full)
+        bounds = (float(full.min()), float(full.max()))
     else:
         sampled = CoarseSigma.covering(sigma.values, rows, columns).materialise(rows, columns)
-        values, pixels = sigma.values, gaussian(image, sigma)
-    bounds = (float(values.min()), float(values.max()))
+        pixels = gaussian(image, sigma)
+        bounds = (float(values.min()), float(values.max()))
     return Smoothed(pixels, blocks.astype(np.float32), sampled, bounds)
 
 
@@ -145,8 +162,9 @@ def smooth_blocks(image: NDArray[np.uint8], blocks: NDArray[np.float64], plan: P
 
     The report's sigma is the nominal one in pixels of the canvas.
     """
-    assert plan.grid is not None
     spending = plan.spending
+    assert plan.grid is not None
+    assert spending.mapping != "matched"  # refused by `Spending.of`
     nominal = sigma_of(
         blocks,
         sigma_min=spending.sigma_min,
@@ -167,18 +185,6 @@ def untouched(image: NDArray[np.uint8], plan: Plan) -> Smoothed:
     zeros = np.zeros((min(plan.height, SAMPLES), min(plan.width, SAMPLES)), np.float32)
     _mark_masks(zeros, plan)
     return Smoothed(np.array(image), np.ones((1, 1), np.float32), zeros, (0.0, float(zeros.max())))
-
-
-def _softest(plan: Plan) -> float:
-    """Sigma where nothing is relevant, in pixels: what the quantiser's part leaves of sigma_max."""
-    spending = plan.spending
-    sigma = sigma_of(
-        part_of(np.zeros(1), 1.0 - spending.share),
-        sigma_min=spending.sigma_min,
-        sigma_max=spending.sigma_max,
-        mapping=spending.mapping,
-    )
-    return float(sigma[0])
 
 
 def _mark_masks(sampled: NDArray[np.float32], plan: Plan) -> None:

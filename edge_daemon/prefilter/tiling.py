@@ -111,8 +111,10 @@ def _along(tiles: int, divisor: int) -> int:
     return (tiles - 1) * divisor + 1
 
 
-def default_grid(width: int, height: int, *, budget: int, tile_size: int = 224) -> TileGrid:
-    """The finest grid of half-overlapping tiles within a budget, reaching exactly to the borders.
+def default_grid(
+    width: int, height: int, *, budget: int, overlap: float = 0.0, tile_size: int = 224
+) -> TileGrid:
+    """The finest grid of tiles within a budget, reaching exactly to the borders.
 
     The canvas keeps the image's proportions, unless the image is so long that a single row of tiles
     would exceed the budget (beyond about 1:20 with 40 tiles): then it is squeezed along its length.
@@ -121,9 +123,10 @@ def default_grid(width: int, height: int, *, budget: int, tile_size: int = 224) 
         width: Source pixels.
         height: Source pixels.
         budget: Most tiles, at least 4.
+        overlap: Least overlap of neighbours, as a fraction of a tile's side, 0 to below 1.
         tile_size: Canvas pixels.
     """
-    stride = tile_size // 2
+    stride = max(1, round(tile_size * (1.0 - overlap)))
     shorter = min(width, height)
     finest = max(tile_size / LEAST_TILE, (tile_size + (LEAST_ACROSS - 1) * stride) / shorter)
     # The tile count grows only where a side passes a whole number of strides.
@@ -132,7 +135,8 @@ def default_grid(width: int, height: int, *, budget: int, tile_size: int = 224) 
     fitting = [
         scale
         for scale in scales
-        if _needed(width * scale, tile_size) * _needed(height * scale, tile_size) <= budget
+        if _needed(width * scale, tile_size, stride) * _needed(height * scale, tile_size, stride)
+        <= budget
     ]
     if fitting:
         scale = max(fitting)
@@ -140,7 +144,8 @@ def default_grid(width: int, height: int, *, budget: int, tile_size: int = 224) 
     else:
         longest = tile_size + stride * (budget - 1)
         sizes = (longest, tile_size) if width > height else (tile_size, longest)
-    lefts, tops = (_evenly(size, tile_size) for size in sizes)
+    lefts, tops = (_evenly(size, tile_size, stride) for size in sizes)
+    wider = round(tile_size / stride) - 1
     return TileGrid(
         source_width=width,
         source_height=height,
@@ -149,18 +154,18 @@ def default_grid(width: int, height: int, *, budget: int, tile_size: int = 224) 
         tile_size=tile_size,
         lefts=lefts,
         tops=tops,
-        block_columns=len(lefts) + 1,
-        block_rows=len(tops) + 1,
+        block_columns=len(lefts) + wider,
+        block_rows=len(tops) + wider,
     )
 
 
-def _needed(size: float, tile_size: int) -> int:
-    """Tiles along a canvas side at an overlap of at least one half."""
-    return 1 + max(0, math.ceil((size - tile_size) / (tile_size // 2) - 1e-6))
+def _needed(size: float, tile_size: int, stride: int) -> int:
+    """Tiles along a canvas side, no more than a stride from one to the next."""
+    return 1 + max(0, math.ceil((size - tile_size) / stride - 1e-6))
 
 
-def _evenly(size: int, tile_size: int) -> tuple[int, ...]:
-    count = _needed(size, tile_size)
+def _evenly(size: int, tile_size: int, stride: int) -> tuple[int, ...]:
+    count = _needed(size, tile_size, stride)
     return tuple(round(i * (size - tile_size) / max(1, count - 1)) for i in range(count))
 
 
@@ -189,7 +194,7 @@ def patch_grid(
         patch_size: Canvas pixels.
         window: Patches along a window's side.
     """
-    tiles = default_grid(width, height, budget=budget, tile_size=tile_size)
+    tiles = default_grid(width, height, budget=budget, overlap=0.5, tile_size=tile_size)
     scale = native_side / (tile_size * patch_size)
     columns, rows = (
         max(window, round(side * scale)) for side in (tiles.canvas_width, tiles.canvas_height)
@@ -252,7 +257,9 @@ def tile(
     if settings.mode == "reference":
         grid = reference_grid(width, height, tile_size=tile_size)
         return grid, cut_tiles(stretched_canvas(image, grid), grid)
-    grid = default_grid(width, height, budget=settings.tile_budget, tile_size=tile_size)
+    grid = default_grid(
+        width, height, budget=settings.tile_budget, overlap=settings.overlap, tile_size=tile_size
+    )
     return grid, cut_tiles(make_canvas(image, grid, resize), grid)
 
 

@@ -14,6 +14,7 @@ from edge_daemon.codecs import Codec
 from edge_daemon.errors import DeadlineError, Verbatim
 from edge_daemon.prefilter import Prefilter, Report
 from edge_daemon.prefilter.regions import boxes_of, veil
+from edge_daemon.quantiser import Quantiser
 from edge_daemon.rate import Attempt
 from edge_daemon.service.job import Job
 from edge_daemon.service.shaped import Shaped
@@ -34,7 +35,7 @@ class Studio:
         self.codec = codec
         self._prefilter = prefilter
         self._source = job.pixels
-        self._strength = 0.0
+        self._smoothed_for: tuple[float, Quantiser] | None = None
         self._smoothed: NDArray[np.uint8] = job.pixels
         self._report: Report | None = None
 
@@ -46,14 +47,14 @@ class Studio:
 
     def made(self, attempt: Attempt) -> Shaped:
         """The picture as this attempt, which is not semantic, has it."""
-        pixels, report = self.at_strength(attempt.strength)
+        codec = dataclasses.replace(self.codec, quality=attempt.quality)
+        pixels, report = self._filtered(attempt.strength, codec.quantiser)
         height, width = pixels.shape[:2]
         begun = time.perf_counter()
         if attempt.scale < 1.0:
             width, height = (max(1, round(side * attempt.scale)) for side in (width, height))
             resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
             pixels = np.asarray(resized, np.uint8)
-        codec = dataclasses.replace(self.codec, quality=attempt.quality)
         offsets = None if report is None else report.offsets
         if codec.codec_id != self.job.codec.codec_id and not codec.takes_map():
             offsets = None  # a spare: the map was made for the other codec
@@ -64,13 +65,7 @@ class Studio:
 
     def at_strength(self, strength: float) -> tuple[NDArray[np.uint8], Report | None]:
         """The pixels and the report, filtered so many times as strongly as the plan says."""
-        job = self.job
-        if job.plan is not None and job.scores is not None and strength != self._strength:
-            self._smoothed, self._report = self._prefilter.smooth(
-                self._source, job.plan, job.scores, strength=strength
-            )
-            self._strength = strength
-        return self._smoothed, self._report
+        return self._filtered(strength, self.codec.quantiser)
 
     def veiled(self) -> NDArray[np.uint8]:
         """The source as whoever describes it may see it: masked regions show nothing."""
@@ -87,6 +82,17 @@ class Studio:
     def left_s(self) -> float:
         """Seconds until the frame's deadline."""
         return max(0.0, self.job.deadline - time.monotonic())
+
+    def _filtered(
+        self, strength: float, quantiser: Quantiser
+    ) -> tuple[NDArray[np.uint8], Report | None]:
+        job, wanted = self.job, (strength, quantiser)
+        if job.plan is not None and job.scores is not None and wanted != self._smoothed_for:
+            self._smoothed, self._report = self._prefilter.smooth(
+                self._source, job.plan, job.scores, strength=strength, quantiser=quantiser
+            )
+            self._smoothed_for = wanted
+        return self._smoothed, self._report
 
     def _check_time(self, expected_s: float, size: str) -> None:
         if expected_s > self.left_s():

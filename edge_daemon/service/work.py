@@ -61,7 +61,7 @@ class Work:
                 picture.pixels,
                 job.header.prompts,
                 settings,
-                takes_map=job.codec.takes_map(),
+                quantiser=job.codec.quantiser,
                 link_idle=mode == "prefilter"
                 and self._uplink.idle
                 and not self._shaper.has_budget(job.header),

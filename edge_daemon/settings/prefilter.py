@@ -69,10 +69,11 @@ class PrefilterSettings(Strict):
         le=64.0,
         description="most smoothing, sigma in source pixels",
     )
-    mapping: Literal["exponential", "linear", "inverse"] | None = Field(
+    mapping: Literal["matched", "exponential", "linear", "inverse"] | None = Field(
         default=None,
-        description="how relevance becomes sigma; unset: 'inverse', and 'exponential' as published "
-        "in reference mode",
+        description="how relevance becomes sigma; 'matched': smooth away what the codec, coarser "
+        "by offset_max steps, would not have kept; unset: 'matched', and 'exponential' as "
+        "published in reference mode",
     )
     margin: float = Field(
         default=0.15,
@@ -84,8 +85,9 @@ class PrefilterSettings(Strict):
     allocation: Allocation = Field(
         default="auto",
         description="how relevance is spent: 'smooth' softens pixels and works with every codec, "
-        "'quantiser' coarsens the codec's own quantiser, 'both' divides the work, 'auto' takes the "
-        "quantiser where the codec can (default mode only, but for 'smooth')",
+        "'quantiser' coarsens the codec's own quantiser (and softens where its scale ends, if the "
+        "mapping is 'matched'), 'both' divides the work, 'auto' takes the quantiser where the "
+        "codec can (default mode only, but for 'smooth')",
     )
     share: Fraction = Field(
         default=0.5, description="with 'both': the quantiser's part, the rest is smoothing's"
@@ -97,10 +99,17 @@ class PrefilterSettings(Strict):
         description="most coarsening, in quantiser steps of which six double the step size",
     )
     tile_budget: int = Field(
-        default=80,
+        default=40,
         ge=4,
         le=512,
         description="most tiles that one picture is cut into; with 'dense' they set its scale",
+    )
+    overlap: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.75,
+        description="least overlap of neighbouring tiles, as a fraction of a tile's side (default "
+        "mode only)",
     )
     keep: tuple[Region, ...] = Field(
         default=(), description="regions that always stay sharp (default mode only)"

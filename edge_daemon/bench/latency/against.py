@@ -77,10 +77,10 @@ def measure_against(
     sources = pictures(SIZE, seed, rounds + 1)
     (text,) = prefilter.plan(sources[0], _PROMPT).texts
     published = PublishedPipeline(prefilter.bundle, text, published_encoder(codec))
-    takes_map, tiles = codec.takes_map(), list[int]()
+    tiles = list[int]()
 
     def ours(pixels: NDArray[np.uint8]) -> bytes:
-        filtered, report = prefilter(pixels, _PROMPT, takes_map=takes_map)
+        filtered, report = prefilter(pixels, _PROMPT, quantiser=codec.quantiser)
         tiles.append(len(report.tiles))
         return codec.encode(filtered, report.offsets)
 

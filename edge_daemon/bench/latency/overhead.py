@@ -156,8 +156,8 @@ class _Library:
         else:
             picture = from_raw(data, payload.shape, "uint8")
         opened = time.perf_counter()
-        takes_map = self._codec.takes_map()
-        pixels, report = self._prefilter(picture.pixels, _PROMPT, takes_map=takes_map)
+        quantiser = self._codec.quantiser
+        pixels, report = self._prefilter(picture.pixels, _PROMPT, quantiser=quantiser)
         filtered = time.perf_counter()
         self._codec.encode(pixels, report.offsets)
         ended = time.perf_counter()

@@ -117,15 +117,11 @@ def _one_round(
 ) -> list[tuple[Codec, dict[str, float], tuple[str, int]]]:
     """Each codec, the milliseconds of its frame's stages, and allocation and tiles."""
     found: list[tuple[Codec, dict[str, float], tuple[str, int]]] = []
-    for takes_map in (False, True):
-        own = [codec for codec in codecs if codec.takes_map() == takes_map]
-        if not own:
-            continue
-        filtered, report = prefilter(pixels, _PROMPT, takes_map=takes_map)
-        for codec in own:
-            codec_ms = spent_ms(functools.partial(codec.encode, filtered, report.offsets))
-            stages = {**report.timings_ms, "codec": codec_ms}
-            found.append((codec, stages, (report.allocation, len(report.tiles))))
+    for codec in codecs:
+        filtered, report = prefilter(pixels, _PROMPT, quantiser=codec.quantiser)
+        codec_ms = spent_ms(functools.partial(codec.encode, filtered, report.offsets))
+        stages = {**report.timings_ms, "codec": codec_ms}
+        found.append((codec, stages, (report.allocation, len(report.tiles))))
     return found
 
 

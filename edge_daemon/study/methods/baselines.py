@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edge_daemon.quantiser import Quantiser
 from edge_daemon.study.methods.desk import Desk
 from edge_daemon.study.methods.method import Prepared
 from kernels import varying_gaussian
@@ -23,7 +24,7 @@ class Plain:
         """Nothing: the name says it all."""
         return {}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """The source."""
         return Prepared(desk.question.pixels)
 
@@ -47,7 +48,7 @@ class Gaussian:
         """Nothing: the name says it all."""
         return {}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """The source, softened evenly."""
         pixels = desk.question.pixels
         even = np.full(pixels.shape[:2], self.sigma, np.float32)
@@ -73,7 +74,7 @@ class Downsample:
         """Nothing: the name says it all."""
         return {}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """The source at a smaller size, by the means of areas."""
         height, width = desk.question.pixels.shape[:2]
         return _reduced(desk, width / self.factor, height / self.factor)
@@ -98,7 +99,7 @@ class LowResolution:
         """Nothing: the name says it all."""
         return {}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """The source at that size, by the means of areas."""
         height, width = desk.question.pixels.shape[:2]
         scale = min(1.0, self.shorter / min(height, width))

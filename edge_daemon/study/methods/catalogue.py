@@ -14,7 +14,6 @@ from edge_daemon.study.methods.guided import (
     Guided,
     Oracle,
     Shuffled,
-    without_overlap,
     without_preparation,
     without_prompt,
 )
@@ -39,7 +38,8 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "gaussian": "one Gaussian everywhere; `gaussian:SIGMA` in source pixels, 1 unless given",
     "downsample": "fewer pixels; `downsample:FACTOR` along each side, 2 unless given",
     "low-resolution": "the shorter side at `low-resolution:PIXELS`, 224 unless given",
-    "no-overlap": "ours with tiles side by side, as many as before",
+    "overlap": "ours with neighbouring tiles that share `overlap:PART` of a side, 0.5 unless given",
+    "no-overlap": "ours with tiles side by side",
     "no-preparation": "ours with the prompt as it was written",
     "no-prompt": "ours with a text that says nothing in place of the prompt",
     "bundle": "ours with the encoders of `bundle:NAME` or `bundle:PATH`",
@@ -50,6 +50,8 @@ DESCRIPTIONS: Final[dict[str, str]] = {
 
 WITHOUT_PARAMETER: Final = tuple(name for name in DESCRIPTIONS if name != "bundle")
 """Names that stand for a method on their own."""
+
+_OVERLAP: Final = 0.5
 
 NEED_MAP: Final = frozenset({"quantiser", "both"})
 """Methods that are nothing new with a codec that takes no quantiser map."""
@@ -80,6 +82,9 @@ def method_of(text: str, settings: PrefilterSettings | None = None) -> Method:
                 "this method needs a bundle", value=text, remedy="write for example bundle:NAME"
             )
         return Guided(text, ours, bundle=parameter)
+    if name == "overlap":
+        part = _number(text, parameter) if parameter else _OVERLAP
+        return Guided(f"overlap:{part:g}", _with(ours, {"overlap": part}, text))
     if name == "prefilter" and parameter:
         return Guided(text, _with(ours, _pairs(text, parameter), text))
     if parameter:
@@ -89,7 +94,6 @@ def method_of(text: str, settings: PrefilterSettings | None = None) -> Method:
 
 def _plain_methods(name: str, ours: PrefilterSettings) -> Method:
     changed = {
-        "no-overlap": without_overlap,
         "no-preparation": without_preparation,
         "no-prompt": without_prompt,
     }
@@ -105,6 +109,8 @@ def _plain_methods(name: str, ours: PrefilterSettings) -> Method:
         return Guided(name, ours, change=changed[name])
     if name == "prefilter":
         return Guided(name, ours)
+    if name == "no-overlap":
+        return Guided(name, _with(ours, {"overlap": 0.0}, name))
     return Guided(name, _with(ours, {"allocation": name}, name))
 
 
@@ -124,7 +130,7 @@ def _number(text: str, parameter: str) -> float:
         raise SettingsError(
             "a method's parameter is a number above 0",
             value=text,
-            remedy="write for example gaussian:1.5, downsample:2 or low-resolution:224",
+            remedy="write for example gaussian:1.5, downsample:2, low-resolution:224, overlap:0.25",
         )
     return value
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.plan import Plan, Scores
 from edge_daemon.prefilter.tiling import TileGrid
+from edge_daemon.quantiser import Quantiser
 from edge_daemon.settings import PrefilterSettings, PromptSettings
 from edge_daemon.study.tasks.task import Question
 from models import Bundle, load_bundle
@@ -63,46 +64,55 @@ class Desk:
         self.question = question
         self.bundle = bundle
         self._prompt = (prompt or PromptSettings()).model_dump_json()
+        self._scored: dict[tuple[str, str, bool, Change | None], tuple[Plan, Scores]] = {}
         self._scores: dict[tuple[str, TileGrid, tuple[str, ...]], Scores] = {}
 
     def planned(
-        self, settings: PrefilterSettings, bundle: str, *, takes_map: bool
+        self, settings: PrefilterSettings, bundle: str, quantiser: Quantiser
     ) -> tuple[Prefilter, Plan]:
         """The question's plan, not yet scored.
 
         Args:
             settings: Of the prefilter.
             bundle: Name or path.
-            takes_map: Whether the codec takes a quantiser map.
+            quantiser: Of the codec.
         """
         prefilter = _prefilter_of(bundle, self._prompt)
         pixels, prompt = self.question.pixels, self.question.prompt
-        return prefilter, prefilter.plan(pixels, prompt, settings, takes_map=takes_map)
+        return prefilter, prefilter.plan(pixels, prompt, settings, quantiser=quantiser)
 
     def scored(
         self,
         settings: PrefilterSettings,
         bundle: str,
-        *,
-        takes_map: bool,
+        quantiser: Quantiser,
         change: Change | None = None,
     ) -> tuple[Prefilter, Plan, Scores]:
-        """Plan and scores; what was encoded for another method is not done again.
+        """Plan and scores; what was done for another quality is not done again, nor is what was
+        encoded for another method.
 
         Args:
             settings: See `planned`.
             bundle: See `planned`.
-            takes_map: See `planned`.
+            quantiser: See `planned`.
             change: Applied to the plan before it is scored.
         """
-        prefilter, plan = self.planned(settings, bundle, takes_map=takes_map)
-        if change is not None:
-            plan = change(plan, self.question, prefilter)
+        prefilter = _prefilter_of(bundle, self._prompt)
+        key = (bundle, settings.model_dump_json(), quantiser.takes_map, change)
+        if key not in self._scored:
+            _, plan = self.planned(settings, bundle, quantiser)
+            if change is not None:
+                plan = change(plan, self.question, prefilter)
+            self._scored[key] = plan.lean(), self._scores_of(plan, bundle, prefilter)
+        plan, scores = self._scored[key]
+        spending = replace(plan.spending, quantiser=quantiser)
+        return prefilter, replace(plan, spending=spending), scores
+
+    def _scores_of(self, plan: Plan, bundle: str, prefilter: Prefilter) -> Scores:
         if plan.grid is None:
-            (scores,) = prefilter.score([plan])
-            return prefilter, plan.lean(), scores
+            return prefilter.score([plan])[0]
         key = (bundle, plan.grid, plan.texts)
         if key not in self._scores:
             (found,) = prefilter.score([plan])
-            self._scores[key] = replace(found, embeddings=None)
-        return prefilter, plan.lean(), self._scores[key]
+            self._scores[key] = found.lean()
+        return self._scores[key]

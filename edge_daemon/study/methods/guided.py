@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_daemon.prefilter import Prefilter
 from edge_daemon.prefilter.plan import Plan
 from edge_daemon.prefilter.smoothing import spend
-from edge_daemon.prefilter.tiling import TileGrid, cut_tiles, make_canvas
+from edge_daemon.quantiser import Quantiser
 from edge_daemon.settings import PrefilterSettings
 from edge_daemon.study.methods.desk import Change, Desk, bundle_facts
 from edge_daemon.study.methods.method import Prepared
@@ -48,10 +48,10 @@ class Guided:
         own = {} if self.bundle is None else {"bundle": bundle_facts(self.bundle)}
         return {"prefilter": settings_facts(self.settings), **own}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """As the daemon does it, but for the change."""
         prefilter, plan, scores = desk.scored(
-            self.settings, self.bundle or desk.bundle, takes_map=takes_map, change=self.change
+            self.settings, self.bundle or desk.bundle, quantiser, self.change
         )
         pixels, report = prefilter.smooth(desk.question.pixels, plan, scores)
         return Prepared(pixels, report.offsets)
@@ -73,9 +73,9 @@ class Shuffled:
         """Its settings."""
         return {"prefilter": settings_facts(self.settings)}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """As `Guided`, with shuffled scores."""
-        prefilter, plan, scores = desk.scored(self.settings, desk.bundle, takes_map=takes_map)
+        prefilter, plan, scores = desk.scored(self.settings, desk.bundle, quantiser)
         rng = np.random.default_rng(zlib.crc32(desk.question.id.encode()))
         order = rng.permutation(scores.values.shape[1])
         shuffled = replace(scores, values=scores.values[:, order])
@@ -99,9 +99,9 @@ class Oracle:
         """Its settings."""
         return {"prefilter": settings_facts(self.settings)}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """As `Guided`, without an encoder."""
-        _, plan = desk.planned(self.settings, desk.bundle, takes_map=takes_map)
+        _, plan = desk.planned(self.settings, desk.bundle, quantiser)
         spent = spend(desk.question.pixels, oracle_relevance(desk.question), plan)
         return Prepared(spent.pixels, spent.offsets)
 
@@ -123,44 +123,6 @@ def oracle_relevance(question: Question) -> NDArray[np.float64]:
             _CERTAIN
         )
     return cells
-
-
-def without_overlap(plan: Plan, question: Question, prefilter: Prefilter) -> Plan:
-    """Tiles side by side, as many as the budget allows."""
-    if plan.grid is None:
-        return plan
-    bundle = prefilter.bundle
-    grid = separate_grid(plan.width, plan.height, plan.grid.count, bundle.tile_size)
-    tiles = cut_tiles(make_canvas(question.pixels, grid, bundle.resize), grid)
-    return replace(plan, grid=grid, tiles=tiles)
-
-
-def separate_grid(width: int, height: int, most: int, tile_size: int) -> TileGrid:
-    """Tiles that do not overlap, on a canvas stretched to whole tiles.
-
-    Of all grids of at most `most` tiles, the one whose tiles are smallest along their longer side.
-
-    Args:
-        width: Source pixels.
-        height: Source pixels.
-        most: Tiles.
-        tile_size: Canvas pixels.
-    """
-    columns, rows = min(
-        ((columns, most // columns) for columns in range(1, most + 1)),
-        key=lambda grid: max(width / grid[0], height / grid[1]),
-    )
-    return TileGrid(
-        source_width=width,
-        source_height=height,
-        canvas_width=columns * tile_size,
-        canvas_height=rows * tile_size,
-        tile_size=tile_size,
-        lefts=tuple(tile_size * place for place in range(columns)),
-        tops=tuple(tile_size * place for place in range(rows)),
-        block_columns=columns,
-        block_rows=rows,
-    )
 
 
 def without_preparation(plan: Plan, question: Question, prefilter: Prefilter) -> Plan:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.quantiser import Quantiser, QuantiserMap
 from edge_daemon.study.methods.desk import Desk
 from edge_daemon.study.tasks.task import Pixels
 
@@ -40,11 +40,11 @@ class Method(Protocol):
         """
         ...
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
         """Everything before the codec.
 
         Args:
             desk: The question, and what has been found out about it already.
-            takes_map: Whether the codec takes a quantiser map.
+            quantiser: Of the codec at its quality.
         """
         ...

@@ -146,10 +146,8 @@ def _example(
     stem: str,
 ) -> Example:
     question = desk.question
-    takes_map = codec.takes_map()
     shown = [
-        sent(method.prepare(desk, takes_map=takes_map), codec, question.pixels)
-        for method in methods
+        sent(method.prepare(desk, codec.quantiser), codec, question.pixels) for method in methods
     ]
     judged = task.judge(question, [one.decoded for one in shown])
     views = [

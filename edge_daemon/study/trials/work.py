@@ -11,6 +11,7 @@ import cv2
 
 from edge_daemon.codecs import codec_class, configure_codecs, get_codec
 from edge_daemon.errors import EdgeError
+from edge_daemon.quantiser import Quantiser
 from edge_daemon.settings import Settings
 from edge_daemon.study.methods.desk import Desk
 from edge_daemon.study.methods.method import Method, Prepared
@@ -111,17 +112,19 @@ def _arriving(unit: Unit, question: Question, failures: list[Failure]) -> Iterat
     desk = Desk(question, unit.bundle, unit.settings.prompt)
     for sendings in unit.sendings:
         name = sendings.method.name
-        prepared: dict[bool, Prepared | None] = {}
+        refused: set[bool] = set()
         for config in sendings.codecs:
             codec_id, quality = config["id"], float(config["quality"])
             takes_map = codec_class(codec_id).takes_map()
-            if takes_map not in prepared:
-                prepared[takes_map] = _prepared(desk, sendings.method, takes_map, failures)
-            ready = prepared[takes_map]
-            if ready is None:
+            if takes_map in refused:
                 continue
             try:
-                arrived = sent(ready, get_codec(config), question.pixels)
+                codec = get_codec(config)
+                ready = _prepared(desk, sendings.method, codec.quantiser, failures)
+                if ready is None:
+                    refused.add(takes_map)
+                    continue
+                arrived = sent(ready, codec, question.pixels)
             except EdgeError as mistake:
                 what = f"{name}, {codec_id} at {quality:g}"
                 failures.append(_failure(question, what, mistake))
@@ -130,10 +133,10 @@ def _arriving(unit: Unit, question: Question, failures: list[Failure]) -> Iterat
 
 
 def _prepared(
-    desk: Desk, method: Method, takes_map: bool, failures: list[Failure]
+    desk: Desk, method: Method, quantiser: Quantiser, failures: list[Failure]
 ) -> Prepared | None:
     try:
-        return method.prepare(desk, takes_map=takes_map)
+        return method.prepare(desk, quantiser)
     except EdgeError as mistake:
         failures.append(_failure(desk.question, method.name, mistake))
         return None

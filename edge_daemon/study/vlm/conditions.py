@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edge_daemon.codecs import Codec
 from edge_daemon.pictures import to_png
-from edge_daemon.prefilter import Prefilter
-from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.prefilter import Plan, Prefilter, Scores
+from edge_daemon.quantiser import Quantiser, QuantiserMap
 
 Series = Literal["plain", "prefilter"]
 SERIES: Final[tuple[Series, ...]] = ("plain", "prefilter")
@@ -60,7 +60,7 @@ class Source:
         self._pixels = pixels
         self._prompt = prompt
         self._prefilter = prefilter
-        self._filtered: dict[bool, tuple[NDArray[np.uint8], QuantiserMap | None]] = {}
+        self._scored: dict[bool, tuple[Plan, Scores]] = {}
 
     def sent(self, condition: Condition) -> Sent:
         """The picture under a condition.
@@ -71,16 +71,23 @@ class Source:
         codec = condition.codec
         pixels, offsets = self._pixels, None
         if condition.series == "prefilter":
-            pixels, offsets = self._through_prefilter(type(codec).takes_map())
+            pixels, offsets = self._through_prefilter(codec.quantiser)
         height, width, _ = pixels.shape
         bitstream = codec.encode(pixels, offsets)
         decoded = codec.decode(bitstream, width=width, height=height)
         source_height, source_width, _ = self._pixels.shape
         return Sent(len(bitstream), source_height * source_width, height * width, to_png(decoded))
 
-    def _through_prefilter(self, takes_map: bool) -> tuple[NDArray[np.uint8], QuantiserMap | None]:
-        assert self._prefilter is not None
-        if takes_map not in self._filtered:
-            pixels, report = self._prefilter(self._pixels, self._prompt, takes_map=takes_map)
-            self._filtered[takes_map] = pixels, report.offsets
-        return self._filtered[takes_map]
+    def _through_prefilter(
+        self, quantiser: Quantiser
+    ) -> tuple[NDArray[np.uint8], QuantiserMap | None]:
+        """Scored once for codecs of a kind, smoothed for each quality."""
+        prefilter = self._prefilter
+        assert prefilter is not None
+        if quantiser.takes_map not in self._scored:
+            plan = prefilter.plan(self._pixels, self._prompt, quantiser=quantiser)
+            (scores,) = prefilter.score([plan])
+            self._scored[quantiser.takes_map] = plan.lean(), scores
+        plan, scores = self._scored[quantiser.takes_map]
+        pixels, report = prefilter.smooth(self._pixels, plan, scores, quantiser=quantiser)
+        return pixels, report.offsets

@@ -37,7 +37,7 @@ def test_frames_are_timed_on_their_way_and_beside_the_published_pipeline(
     assert (cameras["codec"]["id"], cameras["cameras"]) == ("jpeg", 2)
     assert cameras["frame_ms"]["count"] >= 2
     (published,) = told["published"]["found"]
-    assert (published["tiles"], published["published_tiles"]) == (72, 45)
+    assert (published["tiles"], published["published_tiles"]) == (40, 45)
     assert told["facts"]["settings"]["rounds"] == 1
     ran = told["facts"]["runs_on"][str(bundle)]
     assert ran["library"]["image"] == ran["daemon"]["image"]

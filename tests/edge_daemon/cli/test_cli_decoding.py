@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from edge_daemon.codecs import get_codec
 from edge_daemon.pictures import open_picture
+from edge_daemon.prefilter import Prefilter
 from edge_daemon.semantic.coding import TextCoding, decode_payload, encode_payload
+from edge_daemon.settings import PrefilterSettings
 from edge_daemon.settings.semantic import SideName
 from support.pictures import busy_picture
 from support.sealed import sealed_text
@@ -26,14 +28,18 @@ def pixels_of(file: Path) -> NDArray[np.uint8]:
 
 
 def test_envelope_and_decode(edge: Edge, bundle: Path, photo: Path, tmp_path: Path) -> None:
-    envelope, decoded, filtered = (tmp_path / name for name in ("f.edge", "d.png", "f.png"))
+    envelope, decoded = (tmp_path / name for name in ("f.edge", "d.png"))
     common = ("--prompt", "red", "--bundle", bundle, "--allocation", "smooth")
     edge("filter", photo, *common, "--codec", "hevc", "--quality", "20", "-o", envelope)
     said = edge("decode", envelope, "-o", decoded)
     assert "hevc (quality 20" in said
-    edge("filter", photo, *common, "-o", filtered)
-    codec = get_codec({"id": "hevc", "quality": 20})
-    expected = codec.decode(codec.encode(pixels_of(filtered)), width=601, height=301)
+    codec, settings = (
+        get_codec({"id": "hevc", "quality": 20}),
+        PrefilterSettings(allocation="smooth"),
+    )
+    prefilter = Prefilter.from_bundle(bundle, settings)
+    filtered, _ = prefilter(pixels_of(photo), "red", quantiser=codec.quantiser)
+    expected = codec.decode(codec.encode(filtered), width=601, height=301)
     np.testing.assert_array_equal(pixels_of(decoded), expected)
 
 

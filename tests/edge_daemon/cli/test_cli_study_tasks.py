@@ -86,7 +86,8 @@ def test_all_ablations_run_and_what_makes_no_sense_is_told(
     methods = dict.fromkeys(line.split(",")[0] for line in summary.splitlines()[1:])
     assert list(methods) == [
         *("plain", "prefilter", "smooth", "reference", "gaussian:1", "downsample:2"),
-        *("low-resolution:224", "no-overlap", "no-preparation", "no-prompt", "oracle", "random"),
+        *("low-resolution:224", "overlap:0.5", "no-overlap", "no-preparation", "no-prompt"),
+        *("oracle", "random"),
     ]
 
 

@@ -28,7 +28,7 @@ def error(sent: NDArray[np.uint8], source: NDArray[np.uint8]) -> float:
 def test_jpeg_goes_as_it_was_encoded(halves: NDArray[np.uint8], prefilter: Prefilter) -> None:
     file = to_png(halves)
     coded = coder_of(prefilter).code(file, ["the red car"])
-    filtered, report = prefilter(halves, "the red car", takes_map=get_codec(JPEG).takes_map())
+    filtered, report = prefilter(halves, "the red car", quantiser=get_codec(JPEG).quantiser)
     assert coded.content == get_codec(JPEG).encode(filtered, report.offsets)
     assert coded.media_type == "image/jpeg"
     assert (coded.bytes_in, coded.bytes_out) == (len(file), len(coded.content))
@@ -58,7 +58,7 @@ def test_other_codecs_are_decoded_again_and_go_as_png(
 ) -> None:
     codec = get_codec({"id": "hevc", "quality": 36})
     coded = coder_of(prefilter, id="hevc", quality=36).code(to_png(halves), ["the red car"])
-    filtered, report = prefilter(halves, "the red car", takes_map=codec.takes_map())
+    filtered, report = prefilter(halves, "the red car", quantiser=codec.quantiser)
     bitstream = codec.encode(filtered, report.offsets)
     assert coded.bytes_out == len(bitstream) < len(coded.content)
     assert coded.media_type == "image/png"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import get_args
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,15 +12,20 @@ from numpy.typing import NDArray
 
 from edge_daemon.prefilter.allocation import (
     Mapping,
-    coarse_sigma,
     finer_relevance,
+    matched_sigma,
     offset_of,
     part_of,
     quantiser_map,
     sigma_of,
     with_regions,
 )
-from edge_daemon.settings import Region
+from edge_daemon.prefilter.plan import Spending
+from edge_daemon.prefilter.smoothing import sigma_for
+from edge_daemon.quantiser import Quantiser
+from edge_daemon.settings import PrefilterSettings, Region
+from kernels import CoarseSigma
+from models import Recommended
 
 MAPPINGS: tuple[Mapping, ...] = get_args(Mapping)
 RELEVANCE = arrays(
@@ -27,7 +33,26 @@ RELEVANCE = arrays(
     st.tuples(st.integers(1, 9), st.integers(1, 9)),
     elements=st.floats(0, 40),
 )
+ANY_MAPPING = (*MAPPINGS, "matched")
+RECOMMENDED = Recommended.model_validate({"lambda": 20.0, "sigma_min": 0.2, "sigma_max": 3.0})
 SIGMAS = st.tuples(st.floats(0.05, 3), st.floats(0, 12)).map(lambda p: (p[0], p[0] + p[1]))
+
+
+def spending_of(
+    low: float = 0.2, high: float = 3.0, mapping: str = "exponential", **changes: Any
+) -> Spending:
+    """Smoothing alone, for a codec with a step of 40 levels, unless it is told otherwise."""
+    given = {"allocation": "smooth", "sigma_min": low, "sigma_max": high, "mapping": mapping}
+    quantiser = changes.pop("quantiser", Quantiser(40.0, takes_map=False))
+    settings = PrefilterSettings.model_validate({**given, **changes})
+    return Spending.of(settings, RECOMMENDED, quantiser=quantiser)
+
+
+def sigma_map(
+    blocks: NDArray[np.float64], height: int, width: int, spending: Spending
+) -> CoarseSigma:
+    values = sigma_for(finer_relevance(blocks, 0.0), spending).astype(np.float32)
+    return CoarseSigma.covering(values, height, width)
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
@@ -55,32 +80,31 @@ def test_sigma_never_rises_with_relevance(
     assert (np.diff(values) <= 1e-12).all()
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("mapping", ANY_MAPPING)
 @settings(deadline=None, max_examples=30)
 @given(blocks=RELEVANCE, sigmas=SIGMAS)
 def test_default_maps_stay_in_bounds_and_have_no_seams(
-    mapping: Mapping, blocks: np.ndarray, sigmas: tuple[float, float]
+    mapping: str, blocks: np.ndarray, sigmas: tuple[float, float]
 ) -> None:
     low, high = sigmas
     side = 64  # pixels per block
     height, width = blocks.shape[0] * side, blocks.shape[1] * side
-    full = coarse_sigma(
-        finer_relevance(blocks, 0.0), height, width, sigma_min=low, sigma_max=high, mapping=mapping
-    ).materialise(height, width)
+    spending = spending_of(low, high, mapping)
+    full = sigma_map(blocks, height, width, spending).materialise(height, width)
     assert full.shape == (height, width)
     assert full.min() >= np.float32(low) * (1 - 1e-6)
     assert full.max() <= np.float32(high) * (1 + 1e-6)
     # From one pixel to the next never more than a step of the steepest cell allows.
-    step = max((high - low) * 2 / side * _steepest(mapping, low, high), 1e-5)
+    step = max(2 / side * _steepest(spending), 1e-5)
     assert np.abs(np.diff(full, axis=0)).max(initial=0.0) <= step
     assert np.abs(np.diff(full, axis=1)).max(initial=0.0) <= step
 
 
-def _steepest(mapping: Mapping, low: float, high: float) -> float:
-    """The largest slope of sigma over relevance in 0..1, in units of the whole range."""
-    relevance = np.linspace(0, 1, 400)
-    values = sigma_of(relevance, sigma_min=low, sigma_max=high, mapping=mapping)
-    return float(np.abs(np.diff(values)).max() * 399 / max(high - low, 1e-9)) * 1.02 + 0.01
+def _steepest(spending: Spending) -> float:
+    """The largest slope of sigma over relevance in 0..1, in pixels."""
+    values = sigma_for(np.linspace(0, 1, 400), spending)
+    reach = spending.sigma_max - spending.sigma_min
+    return float(np.abs(np.diff(values)).max() * 399) * 1.02 + 0.01 * reach
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.1, 0.25, 0.45])
@@ -104,14 +128,7 @@ def test_a_relevant_block_is_sharp_to_its_border() -> None:
     blocks = np.zeros((5, 5))
     blocks[2, 2] = 20.0
     side = 80
-    full = coarse_sigma(
-        finer_relevance(blocks, 0.0),
-        5 * side,
-        5 * side,
-        sigma_min=0.2,
-        sigma_max=3.0,
-        mapping="exponential",
-    ).materialise(5 * side, 5 * side)
+    full = sigma_map(blocks, 5 * side, 5 * side, spending_of()).materialise(5 * side, 5 * side)
     # On the axes; the corners are rounded.
     inner = full[2 * side + side // 2, 2 * side + 5 : 3 * side - 5]
     assert inner.max() <= 0.2 + 1e-6
@@ -127,14 +144,7 @@ def test_several_prompts_leave_nothing_softer_than_one_alone(data: st.DataObject
     first, second = (data.draw(arrays(np.float64, shape, elements=values)) for _ in range(2))
 
     def sigma(blocks: np.ndarray) -> np.ndarray:
-        return coarse_sigma(
-            finer_relevance(blocks, 0.0),
-            90,
-            120,
-            sigma_min=0.2,
-            sigma_max=3.0,
-            mapping="exponential",
-        ).values
+        return sigma_map(blocks, 90, 120, spending_of()).values
 
     both = sigma(np.maximum(first, second))
     assert (both <= np.minimum(sigma(first), sigma(second)) + 1e-6).all()
@@ -142,9 +152,7 @@ def test_several_prompts_leave_nothing_softer_than_one_alone(data: st.DataObject
 
 def test_keep_is_sharp_without_a_step_and_mask_wins() -> None:
     blocks = np.zeros((4, 4))
-    sigma = coarse_sigma(
-        finer_relevance(blocks, 0.0), 200, 300, sigma_min=0.2, sigma_max=3.0, mapping="exponential"
-    )
+    sigma = sigma_map(blocks, 200, 300, spending_of())
     keep, mask = (100, 50, 80, 60), (160, 90, 100, 60)
     full = with_regions(sigma, 200, 300, keep=[keep], mask=[], sigma_max=3.0)
     assert (full[50:110, 100:180] == 0.0).all()
@@ -170,6 +178,48 @@ def test_the_two_currencies_share_the_work(relevance: float, share: float) -> No
     sigma = sigma_of(smoothing, sigma_min=0.25, sigma_max=4.0, mapping="exponential")
     offset = 12.0 * (1 - quantiser)
     assert np.log2(sigma / 0.25) / 4 + offset / 12 == pytest.approx(1 - r)
+
+
+@given(first=st.floats(0, 20), second=st.floats(0, 20), step=st.floats(0.5, 250))
+def test_matched_smoothing_composes_as_quantisers_do(
+    first: float, second: float, step: float
+) -> None:
+    """To be coarser by some steps and then by some more is to be coarser by all of them."""
+
+    def variance(offset: float, step: float) -> float:
+        return float(matched_sigma(np.array([offset]), step)[0] ** 2)
+
+    coarser = step * 2 ** (first / 6)
+    whole = variance(first + second, step)
+    assert variance(first, step) + variance(second, coarser) == pytest.approx(whole, abs=1e-9)
+
+
+def test_matched_smoothing_leaves_what_is_relevant_and_follows_the_codec() -> None:
+    relevance = np.array([0.0, 0.5, 1.0, 3.0])
+    fine, coarse = (
+        sigma_for(relevance, spending_of(0.05, 60.0, "matched", quantiser=Quantiser(step, False)))
+        for step in (20.0, 40.0)
+    )
+    assert fine[2:].tolist() == [0.05, 0.05]  # sigma_min, which the kernel leaves alone
+    assert coarse[:2] == pytest.approx(2 * fine[:2])
+    assert sigma_for(relevance, spending_of(0.05, 1.0, "matched"))[0] == 1.0  # sigma_max
+
+
+@given(relevance=st.floats(0, 2), room=st.floats(0, 20), share=st.floats(0, 1))
+def test_matched_smoothing_does_what_the_quantiser_cannot(
+    relevance: float, room: float, share: float
+) -> None:
+    spending = spending_of(
+        *(1e-6, 60.0, "matched"),
+        quantiser=Quantiser(30.0, takes_map=True, room=room),
+        allocation="both",
+        share=share,
+    )
+    whole = replace(spending, share=0.0)
+    both, alone = (sigma_for(np.array([relevance]), one)[0] for one in (spending, whole))
+    coded = min(share * 12.0 * max(0.0, 1.0 - relevance), room)
+    by_quantiser = matched_sigma(np.array([coded]), 30.0)[0]
+    assert both**2 + by_quantiser**2 == pytest.approx(alone**2, abs=1e-6)
 
 
 def test_all_of_the_work_or_none_of_it_is_one_currency_alone() -> None:

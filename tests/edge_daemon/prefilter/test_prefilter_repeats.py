@@ -110,12 +110,14 @@ def test_a_plan_without_its_tiles_gives_the_same_picture_and_report(
     assert (report.tiles, report.tiles_reused) == (like.tiles, like.tiles_reused)
 
 
-@pytest.mark.parametrize(("tiles", "grain"), [(40, 4.0), (80, 2.0)])
+@pytest.mark.parametrize(
+    ("tiles", "overlap", "grain"), [(40, 0.5, 4.0), (80, 0.5, 2.0), (16, 0.0, 4.0), (40, 0.0, 2.0)]
+)
 def test_pixel_noise_is_no_change(
-    prefilter: Prefilter, scene: Pixels, tiles: int, grain: float
+    prefilter: Prefilter, scene: Pixels, tiles: int, overlap: float, grain: float
 ) -> None:
-    # Of so small a picture a patch among 80 tiles has 5 pixels a side, and averages less.
-    settings = PrefilterSettings(tile_budget=tiles)
+    # Of so small a picture a patch of the smallest tiles has 5 pixels a side, and averages less.
+    settings = PrefilterSettings(tile_budget=tiles, overlap=overlap)
     score(prefilter, grainy(scene, grain, seed=1), over=settings)
     assert score(prefilter, grainy(scene, grain, seed=2), over=settings).encoded == 0
 

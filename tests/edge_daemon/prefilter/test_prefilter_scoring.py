@@ -65,7 +65,7 @@ def test_windows_stand_on_every_patch_at_the_scale_of_the_tiles(
     width: int, height: int, budget: int, window: int
 ) -> None:
     grid = grid_of(width, height, budget, window)
-    tiles = default_grid(width, height, budget=budget)
+    tiles = default_grid(width, height, budget=budget, overlap=0.5)
     assert (grid.source_width, grid.source_height) == (width, height)
     assert grid.tile_size == 16 * window
     for side, starts, blocks, scored in (

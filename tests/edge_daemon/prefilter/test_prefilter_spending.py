@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter import Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
 from edge_daemon.prefilter.prompt import NOTE_EMPTY
+from edge_daemon.quantiser import USUAL_QUANTISER, Quantiser
 from edge_daemon.settings import PrefilterSettings, Region
 from support.pixels import noise
 from support.tiny_bundle import make_tiny_bundle
@@ -21,6 +23,7 @@ from support.tiny_bundle import make_tiny_bundle
 RED = (slice(40, 120), slice(40, 120))
 FAR = (slice(220, 300), slice(300, 380))
 PROMPT = "Where is the red sign?"
+MAPPED = replace(USUAL_QUANTISER, takes_map=True)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +41,12 @@ def scene() -> NDArray[np.uint8]:
 
 
 def spent(
-    prefilter: Prefilter, scene: NDArray[np.uint8], *, takes_map: bool = False, **settings: Any
+    prefilter: Prefilter,
+    scene: NDArray[np.uint8],
+    quantiser: Quantiser = USUAL_QUANTISER,
+    **settings: Any,
 ) -> tuple[NDArray[np.uint8], Report]:
-    return prefilter(scene, PROMPT, PrefilterSettings(**settings), takes_map=takes_map)
+    return prefilter(scene, PROMPT, PrefilterSettings(**settings), quantiser=quantiser)
 
 
 def over(report: Report, where: tuple[slice, slice]) -> NDArray[np.float32]:
@@ -103,7 +109,9 @@ def test_the_ends_of_the_share_are_the_two_alone(
 def test_auto_takes_what_the_codec_can(
     prefilter: Prefilter, scene: NDArray[np.uint8], takes_map: bool, expected: str
 ) -> None:
-    _, report = spent(prefilter, scene, takes_map=takes_map, allocation="auto")
+    _, report = spent(
+        prefilter, scene, replace(USUAL_QUANTISER, takes_map=takes_map), allocation="auto"
+    )
     assert report.allocation == expected
     assert (report.offsets is not None) == takes_map
 
@@ -112,7 +120,7 @@ def test_reference_mode_only_smooths(prefilter: Prefilter, scene: NDArray[np.uin
     for allocation in ("quantiser", "both"):
         with pytest.raises(SettingsError, match=r"reference mode spends relevance by smoothing"):
             spent(prefilter, scene, mode="reference", allocation=allocation)
-    _, report = spent(prefilter, scene, takes_map=True, mode="reference", allocation="auto")
+    _, report = spent(prefilter, scene, MAPPED, mode="reference", allocation="auto")
     assert report.allocation == "smooth"
 
 

@@ -45,22 +45,28 @@ def test_reference_mode_refuses_what_would_not_fit_in_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "tiles"),
+    ("size", "overlap", "tiles", "blocks"),
     [
-        ((1920, 1080), (8, 5)),
-        ((3840, 2160), (8, 5)),
-        ((640, 480), (7, 5)),
-        ((224, 224), (6, 6)),
-        ((1, 1), (3, 3)),
-        ((1, 5000), (1, 40)),
-        ((5000, 1), (40, 1)),
+        ((1920, 1080), 0.0, (8, 5), (8, 5)),
+        ((1920, 1080), 0.25, (8, 5), (8, 5)),
+        ((1920, 1080), 0.5, (8, 5), (9, 6)),
+        ((1920, 1080), 0.75, (10, 4), (13, 7)),
+        ((3840, 2160), 0.0, (8, 5), (8, 5)),
+        ((640, 480), 0.0, (7, 5), (7, 5)),
+        ((640, 480), 0.5, (7, 5), (8, 6)),
+        ((224, 224), 0.0, (4, 4), (4, 4)),
+        ((224, 224), 0.5, (6, 6), (7, 7)),
+        ((1, 1), 0.0, (3, 3), (3, 3)),
+        ((1, 5000), 0.0, (1, 40), (1, 40)),
+        ((5000, 1), 0.5, (40, 1), (41, 2)),
     ],
 )
 def test_default_grids_fill_the_budget_at_any_size(
-    size: tuple[int, int], tiles: tuple[int, int]
+    size: tuple[int, int], overlap: float, tiles: tuple[int, int], blocks: tuple[int, int]
 ) -> None:
-    grid = default_grid(*size, budget=40)
+    grid = default_grid(*size, budget=40, overlap=overlap)
     assert (len(grid.lefts), len(grid.tops)) == tiles
+    assert (grid.block_columns, grid.block_rows) == blocks
 
 
 def check_covers(grid: TileGrid) -> None:
@@ -85,16 +91,15 @@ def check_covers(grid: TileGrid) -> None:
 
 
 @settings(deadline=None, max_examples=80)
-@given(SIDES, SIDES, st.integers(4, 120))
+@given(SIDES, SIDES, st.integers(4, 120), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75]))
 def test_default_grids_cover_every_pixel_within_the_budget(
-    width: int, height: int, budget: int
+    width: int, height: int, budget: int, overlap: float
 ) -> None:
-    grid = default_grid(width, height, budget=budget)
+    grid = default_grid(width, height, budget=budget, overlap=overlap)
     check_covers(grid)
     assert 1 <= grid.count <= budget
-    # Overlap of at least a half, so that no object falls between tiles.
     for starts in (grid.lefts, grid.tops):
-        assert all(b - a <= 113 for a, b in pairwise(starts))
+        assert all(b - a <= 224 * (1 - overlap) + 1 for a, b in pairwise(starts))
 
 
 @settings(deadline=None, max_examples=80)

@@ -14,6 +14,7 @@ import pytest
 
 from edge_daemon.codecs.cheng2020.resources import configure, current
 from edge_daemon.errors import PromptError, UnsupportedError
+from edge_daemon.quantiser import Quantiser
 from edge_daemon.settings import Settings
 from edge_daemon.study.methods.baselines import Plain
 from edge_daemon.study.methods.catalogue import method_of
@@ -45,9 +46,9 @@ class Counting:
     def facts(self) -> Mapping[str, Any]:
         return {}
 
-    def prepare(self, desk: Desk, *, takes_map: bool) -> Prepared:
-        self.count[takes_map] += 1
-        if takes_map in self.refuses:
+    def prepare(self, desk: Desk, quantiser: Quantiser) -> Prepared:
+        self.count[quantiser.takes_map] += 1
+        if quantiser.takes_map in self.refuses:
             raise PromptError("a stand-in for a bad prompt", remedy="ask something else")
         return Prepared(desk.question.pixels)
 
@@ -72,10 +73,10 @@ def unit_of(task: StandInTask, *sendings: Sendings, number: int = 0) -> Unit:
     return Unit(task, number, "nano-icons", Settings(), sendings)
 
 
-def test_a_picture_is_prepared_once_for_codecs_of_a_kind() -> None:
+def test_a_picture_is_prepared_for_every_quality_of_every_codec() -> None:
     method = Counting()
     answered = answer(unit_of(StandInTask(), Sendings(method, (*JPEG[:3], *WEBP, *JPEG[3:5]))))
-    assert method.count == {True: 1, False: 1}
+    assert method.count == {True: 5, False: 2}
     assert [(one.codec, one.quality) for one in answered.trials] == [
         *(("jpeg", 1), ("jpeg", 2), ("jpeg", 3), ("webp", 20), ("webp", 60)),
         *(("jpeg", 4), ("jpeg", 5)),

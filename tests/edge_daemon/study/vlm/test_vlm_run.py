@@ -141,7 +141,7 @@ def test_the_prefilter_goes_before_the_codec(
     assert (plain["series"], filtered["series"]) == ("plain", "prefilter")
     assert int(filtered["bytes"]) < int(plain["bytes"])
     codec, prompt = JPEG[80], prompt_in(served.asked[1])
-    pixels, report = prefilter(busy_picture(320, 240), prompt, takes_map=type(codec).takes_map())
+    pixels, report = prefilter(busy_picture(320, 240), prompt, quantiser=codec.quantiser)
     bitstream = codec.encode(pixels, report.offsets)
     assert int(filtered["bytes"]) == len(bitstream)
     decoded = codec.decode(bitstream, width=320, height=240)
