@@ -17,13 +17,17 @@ from models.session import EncoderSession, SharedStream, stream_of
 
 Resize = Literal["area", "bicubic"]
 """`bicubic`: Pillow's, antialiased, as CLIP models are trained with. `area`: shrinking averages
-areas and enlarging is bilinear; three times as fast, for models that were trained on it."""
+areas, enlarging is bilinear; many times as fast, for models that were trained on it."""
 
 RESIZES: Final[tuple[Resize, ...]] = get_args(Resize)
 
 _BOX_FROM: Final = 3
 """Times by which a picture must shrink before boxes of pixels are averaged first. What is
 left to the filter is 1.5 times or more; the result moves by 0.3 grey levels on average."""
+
+_LINEAR_TO: Final = 1.25
+"""Times by which bilinear interpolation may shrink: its two pixels still see nearly every one, and
+it is four times as fast as averaging fractions of pixels."""
 
 
 def resized(image: NDArray[np.uint8], width: int, height: int, method: Resize) -> NDArray[np.uint8]:
@@ -53,11 +57,16 @@ def _bicubic(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 
 
 def _area(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    # One axis may shrink while the other grows, and area averaging is for shrinking alone.
-    smaller = (min(width, image.shape[1]), min(height, image.shape[0]))
-    if smaller != (image.shape[1], image.shape[0]):
-        image = _cv2_resized(image, *smaller, cv2.INTER_AREA)
-    if smaller != (width, height):
+    box = int(min(image.shape[0] / height, image.shape[1] / width))
+    if box >= 2:
+        # Whole boxes are averaged several times as fast as fractions of pixels.
+        rows, columns = (max(1, round(side / box)) for side in image.shape[:2])
+        image = _cv2_resized(image, columns, rows, cv2.INTER_AREA)
+    rows, columns = image.shape[:2]
+    if max(rows / height, columns / width) > _LINEAR_TO:
+        # One axis may shrink while the other grows, and area averaging is for shrinking alone.
+        image = _cv2_resized(image, min(width, columns), min(height, rows), cv2.INTER_AREA)
+    if image.shape[:2] != (height, width):
         image = _cv2_resized(image, width, height, cv2.INTER_LINEAR)
     return image
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -60,3 +61,22 @@ def test_bicubic_stays_near_pillow_s_where_boxes_are_averaged_first(size: tuple[
     off = np.abs(resized(picture, 400, 300, "bicubic").astype(int) - np.asarray(wanted).astype(int))
     assert off.mean() < 1.0
     assert off.max() <= 6
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (3840, 2160), (3001, 1500), (1000, 2600)])
+def test_area_stays_near_exact_averages_of_areas(size: tuple[int, int]) -> None:
+    picture = _picture(*size)
+    width, height = (min(side, 900) for side in size)
+    wanted = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    off = np.abs(resized(picture, width, height, "area").astype(int) - wanted.astype(int))
+    assert off.mean() < 3.0
+
+
+def test_area_shrinks_a_little_without_a_pattern_of_its_own() -> None:
+    """Fine stripes may lose contrast, but not by more in some places than the averages do."""
+    stripes = np.zeros((1000, 1000, 3), np.uint8)
+    stripes[:, ::2] = 255
+    for side in (990, 900, 820):
+        exact = cv2.resize(stripes, (side, side), interpolation=cv2.INTER_AREA)
+        out = resized(stripes, side, side, "area")
+        assert cv2.blur(out, (9, 9)).std() < 1.5 * cv2.blur(exact, (9, 9)).std()

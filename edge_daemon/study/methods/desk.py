@@ -88,8 +88,7 @@ class Desk:
         quantiser: Quantiser,
         change: Change | None = None,
     ) -> tuple[Prefilter, Plan, Scores]:
-        """Plan and scores; what was done for another quality is not done again, nor is what was
-        encoded for another method.
+        """Plan and scores; what another quality or another method needed is not done again.
 
         Args:
             settings: See `planned`.
