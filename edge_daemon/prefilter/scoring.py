@@ -4,7 +4,7 @@ A scorer prepares pictures and embeds what it prepared. Both give one embedding 
 `TileGrid`, in its order, so everything after them is the same: similarity to the prompts,
 relevance, sigma.
 
-    tiles   overlapping tiles, each seen by itself; unchanged ones of a camera are not seen again
+    tiles   tiles, each seen by itself; unchanged ones of a camera are not seen again
     dense   the whole picture in one pass, of which windows of patches are the grid's tiles
             (research: needs a bundle with `dense.onnx`; nothing is reused between frames)
 """
@@ -40,7 +40,7 @@ class Scorer(Protocol):
 
 
 class TileScorer:
-    """Overlapping tiles, those of all plans in one call of the encoder.
+    """Tiles, those of all plans in one call of the encoder.
 
     Args:
         bundle: Encodes.

@@ -5,11 +5,12 @@ tiles and pixels stands a grid of blocks, even divisions of the canvas: relevanc
 block over the tiles that cover it. Both grids are the same in relative coordinates on canvas and
 source, so what is found on the one is applied to the other.
 
-The default mode's canvas is the largest that the tile budget allows at an overlap of one half: a
-thing smaller than half a tile then lies whole inside some tile, wherever it is. At 1920x1080 and 40
-tiles a tile spans 427 source pixels. Of square objects of 150 to 300 px at random places the best
-tile holds 99 % of the area on average, and practically all of it for 95 % of the objects; finer
-canvases with the same number of tiles hold 84 % (an overlap of a quarter) and 62 % (none).
+The default mode's canvas is the largest that the tile budget allows at the overlap that is asked
+for, none unless it is set. With an overlap of one half, a thing smaller than half a tile lies whole
+inside some tile, wherever it is; but with as many tiles side by side each is half as large along
+its sides (240 source pixels instead of 427 at 1920x1080 and 40 tiles), so that things fill more of
+it, and no block shares its tiles' relevance with its neighbours. The second is worth more:
+`docs/study.md` has the figures.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class PrefilterSettings(Strict):
     )
     scorer: ScorerName = Field(
         default="tiles",
-        description="'tiles' shows the encoder overlapping tiles; 'dense' (research, default mode "
+        description="'tiles' shows the encoder tile by tile; 'dense' (research, default mode "
         "only) the whole picture in one pass, with a bundle exported with --dense",
     )
     lambda_: float | None = Field(
