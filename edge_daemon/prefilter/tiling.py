@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -59,6 +60,12 @@ class TileGrid:
     def count(self) -> int:
         """Number of tiles. They are numbered row by row from the top left."""
         return len(self.lefts) * len(self.tops)
+
+    @property
+    def overlap(self) -> float:
+        """Least overlap of neighbouring tiles, as a fraction of their side; 1 if there are none."""
+        steps = [after - before for at in (self.lefts, self.tops) for before, after in pairwise(at)]
+        return 1.0 - max(steps, default=0) / self.tile_size
 
     def boxes(self) -> list[tuple[int, int, int, int]]:
         """Each tile as (x, y, width, height) in source pixels, rounded outwards."""

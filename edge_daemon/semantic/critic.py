@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_daemon.prefilter.tiling import tile
 from edge_daemon.semantic.chunks import chunks_of
-from edge_daemon.semantic.sight import Parts, Sight
+from edge_daemon.semantic.sight import OVERLAP, Parts, Sight
 from edge_daemon.settings import PrefilterSettings
 from models import Bundle
 from models.preprocess import resized
@@ -72,14 +72,14 @@ class Critic:
 
         Args:
             pixels: uint8 (H, W, 3), sRGB, any size.
-            parts: Most overlapping tiles that are embedded too, at least 9; 0 for none. Or those
-                that this bundle has embedded already.
+            parts: Most tiles, overlapping by `OVERLAP`, that are embedded too, at least 9; 0 for
+                none. Or those that this bundle has embedded already.
         """
         squares = self._squares(pixels)
         if isinstance(parts, Parts):
             embedded = self._bundle.encode_tiles(squares)
         elif parts:
-            settings = PrefilterSettings(tile_budget=parts)
+            settings = PrefilterSettings(tile_budget=parts, overlap=OVERLAP)
             side, resize = self._bundle.tile_size, self._bundle.resize
             grid, tiles = tile(pixels, settings, side, resize)
             embedded = self._bundle.encode_tiles(np.concatenate([squares, tiles]))

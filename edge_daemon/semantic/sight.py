@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     # A cloud that draws texts knows what a sight is, and needs neither prefilter nor models.
     from edge_daemon.prefilter.tiling import TileGrid
+
+OVERLAP: Final = 0.5
+"""Least overlap of the tiles in which things are looked for: one smaller than half a tile then lies
+whole inside some tile, so that it is counted once, and at its place."""
+
+_ROUNDED: Final = 0.01
+"""A tile starts at a whole pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +31,11 @@ class Parts:
 
     embeddings: NDArray[np.float32]
     boxes: NDArray[np.float64]
+
+    @staticmethod
+    def shown_by(grid: TileGrid) -> bool:
+        """Whether a grid's tiles overlap enough for things to be looked for in them."""
+        return grid.overlap >= OVERLAP - _ROUNDED
 
     @classmethod
     def of_tiles(cls, embeddings: NDArray[np.float32], grid: TileGrid) -> Parts:

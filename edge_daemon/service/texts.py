@@ -221,9 +221,10 @@ def _seen(job: Job) -> Parts | None:
     plan, scores = job.plan, job.scores
     if plan is None or plan.grid is None or scores is None or scores.embeddings is None:
         return None
-    # Other grids are made for other purposes: a published comparison, windows of one pass.
+    # Other grids are made for other purposes: a published comparison, windows of one pass, pixels.
     usual = plan.spending.mode == "default" and plan.spending.scorer == "tiles"
-    return Parts.of_tiles(scores.embeddings, plan.grid) if usual else None
+    fit = usual and Parts.shown_by(plan.grid)
+    return Parts.of_tiles(scores.embeddings, plan.grid) if fit else None
 
 
 def without_pixels(shaped: Shaped) -> Shaped:

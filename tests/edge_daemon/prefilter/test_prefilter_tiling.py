@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -100,6 +101,7 @@ def test_default_grids_cover_every_pixel_within_the_budget(
     assert 1 <= grid.count <= budget
     for starts in (grid.lefts, grid.tops):
         assert all(b - a <= 224 * (1 - overlap) + 1 for a, b in pairwise(starts))
+    assert grid.overlap >= overlap - 1 / 224
 
 
 @settings(deadline=None, max_examples=80)
@@ -116,6 +118,15 @@ def test_default_canvases_keep_the_proportions(width: int, height: int) -> None:
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_reference_grids_cover_every_pixel(width: int, height: int) -> None:
     check_covers(reference_grid(width, height))
+
+
+def test_the_overlap_is_that_of_the_tiles_that_are_farthest_apart() -> None:
+    grid = default_grid(800, 300, budget=12, overlap=0.0)
+    assert (grid.lefts, grid.tops) == ((0, 194, 388, 582, 776, 970), (0, 224))
+    assert grid.overlap == 0.0  # side by side along the columns
+    assert replace(grid, tops=(0,)).overlap == pytest.approx(30 / 224)
+    assert default_grid(50, 20, budget=4, overlap=0.5).overlap >= 0.5
+    assert replace(grid, lefts=(0,), tops=(0,)).overlap == 1.0
 
 
 def test_tiles_are_cut_where_the_grid_says() -> None:

@@ -129,9 +129,11 @@ def test_a_question_is_no_condition(bundle: Bundle) -> None:
     assert unpack_envelope(done.spare).header.mode == "plain"
 
 
-def test_the_picture_is_kept_as_the_prefilter_would_send_it(bundle: Bundle) -> None:
-    bench = Bench(bundle)
-    done = bench.finished(codec="webp")
+def test_the_picture_is_kept_as_the_prefilter_with_such_tiles_would_send_it(
+    bundle: Bundle,
+) -> None:
+    bench = Bench(bundle, prefilter={"overlap": 0.5})
+    done, usual = (one.finished(codec="webp") for one in (bench, Bench(bundle)))
     filtered = bench.finished(mode="prefilter", codec="webp")
     assert done.spare is not None
     kept, sent = unpack_envelope(done.spare), unpack_envelope(filtered.envelope)
@@ -139,6 +141,8 @@ def test_the_picture_is_kept_as_the_prefilter_would_send_it(bundle: Bundle) -> N
     assert kept.header.semantic is None
     assert kept.header.relevance == sent.header.relevance
     assert kept.bitstream == sent.bitstream
+    assert usual.spare is not None
+    assert unpack_envelope(usual.spare).bitstream == sent.bitstream
     assert filtered.spare is None
 
 
@@ -218,6 +222,18 @@ def test_other_tiles_or_none_are_no_help(
     bench = Bench(bundle, prefilter=prefilter)
     bench.finished(prompt=prompt)
     assert bench.describer.seen == [None]
+
+
+@pytest.mark.parametrize(("overlap", "again"), [(0.0, True), (0.5, False)])
+def test_tiles_that_cut_things_are_no_help_where_a_text_takes_the_pictures_place(
+    bundle: Bundle, overlap: float, again: bool
+) -> None:
+    order = ("quality", "smoothing", "scale", "semantic")
+    bench = Bench(bundle, prefilter={"overlap": overlap}, rate={"order": order})
+    done = bench.finished(mode="prefilter", budget_bytes=800)
+    assert done.facts["mode"] == "semantic"
+    (seen,) = bench.describer.seen
+    assert (seen is None) == again
 
 
 def test_what_not_even_the_shortest_text_fits_says_by_how_much(bundle: Bundle) -> None:
