@@ -72,11 +72,20 @@ def _brightness(report: Report, quantity: str) -> NDArray[np.float32]:
     """0 where softened most, 1 where kept; any size."""
     if quantity == "relevance":
         return np.minimum(report.relevance_map / np.float32(_RELEVANCE_TOP), np.float32(1.0))
-    lowest, highest = report.sigma_range
+    lowest, highest = _scale(report)
     if highest <= lowest:
         return np.ones_like(report.sigma_map)
     kept = (highest - report.sigma_map) / (highest - lowest)
     return np.minimum(np.maximum(kept, 0.0), 1.0).astype(np.float32)
+
+
+def _scale(report: Report) -> tuple[float, float]:
+    """Sigma in source pixels at the scale's two ends, the sharp one first."""
+    lowest, highest = report.sigma_range
+    if report.mapping == "matched":
+        # What is asked for is a bound that only a coarse codec comes near.
+        highest = max(lowest, round(report.sigma.maximum, 4))
+    return lowest, highest
 
 
 def _coloured(brightness: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -140,8 +149,8 @@ def _captions(report: Report) -> list[str]:
 def _ticks(report: Report, quantity: str) -> tuple[str, str, str]:
     if quantity == "relevance":
         return "relevance r: 0", "1 = mean", f"{_RELEVANCE_TOP:g} and more"
-    lowest, highest = report.sigma_range
-    return f"sigma: {highest:g} px (soft)", f"{(lowest + highest) / 2:.3g} px", f"{lowest:g} px"
+    lowest, highest = _scale(report)
+    return f"sigma: {highest:.3g} px (soft)", f"{(lowest + highest) / 2:.3g} px", f"{lowest:g} px"
 
 
 def _write(
