@@ -1,8 +1,9 @@
 """What a finished bundle can do, measured on new pictures through its ONNX graphs.
 
 Tiles: one whole icon on a background, cut from no picture that was trained on; its name must be
-the nearest of all concepts' names. Scenes: 1920x1080 pixels, 12 icons on a busy background; of the
-tiles that the prefilter cuts, the one nearest to a question must overlap the icon asked for.
+the nearest of all concepts' names. Scenes: 1920x1080 pixels, 12 icons on a busy background; of 40
+tiles that the prefilter cuts, overlapping by half whatever its defaults are, so that bundles of any
+age are measured alike, the one nearest to a question must overlap the icon asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from edge_daemon.prefilter.assembly import Prefilter
+from edge_daemon.settings import PrefilterSettings
 from export.nano import backgrounds, icons
 from export.nano.concepts import Concept
 from export.nano.library import Library
@@ -25,6 +27,7 @@ from models import Bundle, load_bundle
 TILE_ICON_SIZES = {"half the area": 158, "half the side": 112}
 """What "an icon fills half a tile" can mean: its longer side in pixels of a 224 px tile."""
 
+_TILING = PrefilterSettings(tile_budget=40, overlap=0.5)
 _SEED = 20_011
 _QUESTION = "Where is the {}?"
 _POOL = 80
@@ -85,7 +88,7 @@ def _scene_hits(
 ) -> tuple[int, int, float]:
     """Best tiles that overlap their icon; that hold its middle; the chance of an overlap."""
     questions = [_QUESTION.format(concepts[icon.concept].name) for icon in picture.icons]
-    plan = prefilter.plan(picture.picture, questions)
+    plan = prefilter.plan(picture.picture, questions, _TILING)
     assert plan.grid is not None
     boxes = [
         (left, top, left + width, top + height) for left, top, width, height in plan.grid.boxes()
@@ -136,7 +139,7 @@ def definitions(concepts: int) -> dict[str, JsonValue]:
         "scenes": (
             f"1920x1080, {SCENE_ICONS} different icons, longer side {least} to {most} px, on a "
             f"busy background; every icon is asked for with '{_QUESTION.format('NAME')}' through "
-            "the prefilter's default mode"
+            "the prefilter's default mode, in at most 40 tiles that overlap by half"
         ),
         "seen_styles": "new composites of drawings that were trained on",
         "held_out_style": (
