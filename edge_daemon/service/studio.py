@@ -35,7 +35,7 @@ class Studio:
         self.codec = codec
         self._prefilter = prefilter
         self._source = job.pixels
-        self._smoothed_for: tuple[float, Quantiser] | None = None
+        self._smoothed_for: tuple[float, Quantiser | None] | None = None
         self._smoothed: NDArray[np.uint8] = job.pixels
         self._report: Report | None = None
 
@@ -86,8 +86,12 @@ class Studio:
     def _filtered(
         self, strength: float, quantiser: Quantiser
     ) -> tuple[NDArray[np.uint8], Report | None]:
-        job, wanted = self.job, (strength, quantiser)
-        if job.plan is not None and job.scores is not None and wanted != self._smoothed_for:
+        job = self.job
+        if job.plan is None or job.scores is None:
+            return self._smoothed, self._report
+        # Other mappings give the same pixels at every quality.
+        wanted = (strength, quantiser if job.plan.spending.mapping == "matched" else None)
+        if wanted != self._smoothed_for:
             self._smoothed, self._report = self._prefilter.smooth(
                 self._source, job.plan, job.scores, strength=strength, quantiser=quantiser
             )
