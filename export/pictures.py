@@ -14,7 +14,6 @@ from edge_daemon.demo.scenes import make_scene
 from edge_daemon.errors import EdgeError
 from edge_daemon.pictures import PictureLimits, open_picture
 from edge_daemon.prefilter.tiling import TileGrid, tile
-from edge_daemon.settings import PrefilterSettings
 from export.errors import ExportError
 from models.preprocess import Resize
 
@@ -96,5 +95,5 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
 
 
 def _tiled(name: str, pixels: NDArray[np.uint8], tile_size: int, resize: Resize) -> TiledPicture:
-    grid, tiles = tile(pixels, PrefilterSettings(), tile_size, resize)
+    grid, tiles = tile(pixels, tile_size, resize)
     return TiledPicture(name, grid, tiles)

@@ -60,13 +60,11 @@ def measure(bundle: str, backend: str, threads: int, rounds: int) -> Run:
     added = _resident_mb() - before
 
     from edge_daemon.prefilter.tiling import tile  # noqa: PLC0415
-    from edge_daemon.settings import PrefilterSettings  # noqa: PLC0415
 
     rng = np.random.default_rng(0)
     side = loaded.tile_size
     tiles = rng.integers(0, 256, (max(BATCHES), side, side, 3), dtype=np.uint8)
     picture = rng.integers(0, 256, (*FRAME_SIZE[::-1], 3), dtype=np.uint8)
-    settings = PrefilterSettings(tile_budget=FRAME_TILES)
     square = rng.random((_GEMM_SIDE, _GEMM_SIDE), dtype=np.float32)
     times: defaultdict[str, list[float]] = defaultdict(list)
     for number in range(rounds + 1):
@@ -75,7 +73,7 @@ def measure(bundle: str, backend: str, threads: int, rounds: int) -> Run:
             for rows in BATCHES
         }
         taken["frame"] = _timed(lambda: loaded.encode_tiles(tiles[:FRAME_TILES]))
-        taken["canvas"] = _timed(lambda: tile(picture, settings, side, loaded.resize))
+        taken["canvas"] = _timed(lambda: tile(picture, side, loaded.resize, budget=FRAME_TILES))
         taken["gemm"] = _timed(lambda: square @ square)
         if number:  # the first round warms up
             for name, seconds in taken.items():

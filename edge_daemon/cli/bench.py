@@ -65,8 +65,11 @@ def bench(
         int, typer.Option(min=1, max=64, help="Threads of the encoders.")
     ] = Plan.threads,
     tile_budget: Annotated[
-        int, typer.Option(min=4, max=512, help="Most tiles that a picture is cut into.")
-    ] = Plan.tile_budget,
+        int | None,
+        typer.Option(
+            min=4, max=512, help="Most tiles of a picture; default: what each codec gets by itself."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the pictures.")] = Plan.seed,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few rounds, smallest and largest only: a minute.")

@@ -188,7 +188,7 @@ class Prefilter:
         with _timed(timings, "canvas"):
             image = veil(image, boxes_of(spending.mask, height, width))
             if texts:
-                grid, tiles = self._scorers.prepare(image, settings)
+                grid, tiles = self._scorers.prepare(image, spending)
             else:
                 grid, tiles = None, no_tiles(self.bundle.tile_size)
         plan = Plan(

@@ -12,7 +12,7 @@ from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter.allocation import Mapping
 from edge_daemon.prefilter.prompt import Distilled
 from edge_daemon.prefilter.signature import Signature
-from edge_daemon.prefilter.tiling import TileGrid
+from edge_daemon.prefilter.tiling import FEW_TILES, MANY_TILES, TileGrid
 from edge_daemon.quantiser import MAX_OFFSET, USUAL_QUANTISER, Quantiser
 from edge_daemon.settings import Allocation, PrefilterSettings, Region, ScorerName, SkipRule
 from kernels import MAX_SIGMA
@@ -26,6 +26,10 @@ class Spending:
 
     mode: str
     scorer: ScorerName
+    tile_budget: int
+    """Most tiles."""
+    overlap: float
+    """Least overlap of neighbouring tiles, as a fraction of their side."""
     sharpness: float
     """lambda of the softmax, unitless."""
     sigma_min: float
@@ -107,18 +111,21 @@ class Spending:
                 value=f"{len(settings.keep)} regions",
                 remedy="use prefilter.mode = 'default', or remove prefilter.keep",
             )
+        share = {"smooth": 0.0, "quantiser": 1.0}.get(allocation, settings.share)
         if settings.scorer == "dense":
             _check_dense(dense, released=released)
         return cls(
             mode=settings.mode,
             scorer=settings.scorer,
+            tile_budget=settings.tile_budget or (FEW_TILES if share == 1.0 else MANY_TILES),
+            overlap=settings.overlap,
             sharpness=recommended.lambda_ if settings.lambda_ is None else settings.lambda_,
             sigma_min=sigma_min,
             sigma_max=sigma_max,
             mapping=settings.mapping or ("exponential" if released else "matched"),
             margin=settings.margin,
             allocation=allocation,
-            share={"smooth": 0.0, "quantiser": 1.0}.get(allocation, settings.share),
+            share=share,
             offset_max=settings.offset_max,
             quantiser=quantiser,
             keep=settings.keep,

@@ -17,10 +17,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_daemon.prefilter.plan import Plan
+from edge_daemon.prefilter.plan import Plan, Spending
 from edge_daemon.prefilter.repeats import Embedded, TileMemory
-from edge_daemon.prefilter.tiling import TileGrid, patch_grid, tile
-from edge_daemon.settings import PrefilterSettings, ScorerName, VideoSettings
+from edge_daemon.prefilter.tiling import TileGrid, patch_grid, reference_tile, tile
+from edge_daemon.settings import ScorerName, VideoSettings
 from models import Bundle
 from models.preprocess import resized
 
@@ -29,7 +29,7 @@ class Scorer(Protocol):
     """One way from a picture to embeddings of its parts. Thread-safe."""
 
     def prepare(
-        self, image: NDArray[np.uint8], settings: PrefilterSettings
+        self, image: NDArray[np.uint8], spending: Spending
     ) -> tuple[TileGrid, NDArray[np.uint8]]:
         """The grid of a picture, and what the encoder has to see: uint8 (N, H, W, 3)."""
         ...
@@ -52,10 +52,14 @@ class TileScorer:
         self._memory = memory
 
     def prepare(
-        self, image: NDArray[np.uint8], settings: PrefilterSettings
+        self, image: NDArray[np.uint8], spending: Spending
     ) -> tuple[TileGrid, NDArray[np.uint8]]:
-        """See `tiling.tile`."""
-        return tile(image, settings, self._bundle.tile_size, self._bundle.resize)
+        """See `tiling.tile`, and `tiling.reference_tile` for reference mode."""
+        side = self._bundle.tile_size
+        if spending.mode == "reference":
+            return reference_tile(image, side)
+        budget, overlap = spending.tile_budget, spending.overlap
+        return tile(image, side, self._bundle.resize, budget=budget, overlap=overlap)
 
     def embed(self, plans: Sequence[Plan]) -> list[Embedded]:
         """See `Scorer.embed`."""
@@ -74,7 +78,7 @@ class DenseScorer:
         self._bundle = bundle
 
     def prepare(
-        self, image: NDArray[np.uint8], settings: PrefilterSettings
+        self, image: NDArray[np.uint8], spending: Spending
     ) -> tuple[TileGrid, NDArray[np.uint8]]:
         """The grid of windows, and the canvas as the only picture."""
         facts = self._bundle.manifest.dense
@@ -83,7 +87,7 @@ class DenseScorer:
         grid = patch_grid(
             width,
             height,
-            budget=settings.tile_budget,
+            budget=spending.tile_budget,
             tile_size=self._bundle.tile_size,
             native_side=facts.native_side,
             patch_size=facts.patch_size,
@@ -123,10 +127,10 @@ class Scorers:
         }
 
     def prepare(
-        self, image: NDArray[np.uint8], settings: PrefilterSettings
+        self, image: NDArray[np.uint8], spending: Spending
     ) -> tuple[TileGrid, NDArray[np.uint8]]:
         """See `Scorer.prepare`, of the scorer that the settings name."""
-        return self._scorers[settings.scorer].prepare(image, settings)
+        return self._scorers[spending.scorer].prepare(image, spending)
 
     def embed(self, plans: Sequence[Plan]) -> list[Embedded]:
         """The plans' embeddings, in order, each by the scorer that prepared it."""

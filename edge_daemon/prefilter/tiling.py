@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_daemon.errors import UnsupportedError
-from edge_daemon.settings import PrefilterSettings
 from models.preprocess import Resize, resized
 
 REFERENCE_STRIDES: Final = (4, 2, 1)
@@ -33,6 +32,11 @@ REFERENCE_STRIDES: Final = (4, 2, 1)
 REFERENCE_TARGET: Final = 24
 REFERENCE_MOST: Final = 1024
 """Most tiles in reference mode. The publication has no limit; a memory of ours has."""
+
+FEW_TILES: Final = 24
+MANY_TILES: Final = 40
+"""Tile budgets; the encoder's time is in proportion to them. A quantiser map forgives tiles that
+are a little too large, smoothing does not: `docs/study.md` has the figures."""
 
 LEAST_TILE: Final = 64
 """Source pixels along a tile's side below which a finer canvas shows nothing new."""
@@ -248,27 +252,36 @@ def cut_tiles(canvas: NDArray[np.uint8], grid: TileGrid) -> NDArray[np.uint8]:
 
 
 def tile(
-    image: NDArray[np.uint8], settings: PrefilterSettings, tile_size: int, resize: Resize
+    image: NDArray[np.uint8],
+    tile_size: int,
+    resize: Resize,
+    *,
+    budget: int = MANY_TILES,
+    overlap: float = 0.0,
 ) -> tuple[TileGrid, NDArray[np.uint8]]:
-    """The grid that the settings ask for and the tiles of an image, as `cut_tiles` cuts them.
+    """An image in tiles of `default_grid`, cut as `cut_tiles` does.
 
     Args:
         image: uint8 (H, W, 3).
-        settings: Mode and tile budget.
         tile_size: The bundle's, in canvas pixels.
-        resize: The bundle's filter; reference mode has its own.
-
-    Raises:
-        UnsupportedError: See `reference_grid`.
+        resize: The bundle's filter.
+        budget: See `default_grid`.
+        overlap: See there.
     """
     height, width = image.shape[:2]
-    if settings.mode == "reference":
-        grid = reference_grid(width, height, tile_size=tile_size)
-        return grid, cut_tiles(stretched_canvas(image, grid), grid)
-    grid = default_grid(
-        width, height, budget=settings.tile_budget, overlap=settings.overlap, tile_size=tile_size
-    )
+    grid = default_grid(width, height, budget=budget, overlap=overlap, tile_size=tile_size)
     return grid, cut_tiles(make_canvas(image, grid, resize), grid)
+
+
+def reference_tile(image: NDArray[np.uint8], tile_size: int) -> tuple[TileGrid, NDArray[np.uint8]]:
+    """The same with `reference_grid` and its canvas.
+
+    Raises:
+        UnsupportedError: See there.
+    """
+    height, width = image.shape[:2]
+    grid = reference_grid(width, height, tile_size=tile_size)
+    return grid, cut_tiles(stretched_canvas(image, grid), grid)
 
 
 def no_tiles(tile_size: int) -> NDArray[np.uint8]:

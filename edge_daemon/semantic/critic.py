@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from edge_daemon.prefilter.tiling import tile
 from edge_daemon.semantic.chunks import chunks_of
 from edge_daemon.semantic.sight import OVERLAP, Parts, Sight
-from edge_daemon.settings import PrefilterSettings
 from models import Bundle
 from models.preprocess import resized
 
@@ -79,9 +78,8 @@ class Critic:
         if isinstance(parts, Parts):
             embedded = self._bundle.encode_tiles(squares)
         elif parts:
-            settings = PrefilterSettings(tile_budget=parts, overlap=OVERLAP)
             side, resize = self._bundle.tile_size, self._bundle.resize
-            grid, tiles = tile(pixels, settings, side, resize)
+            grid, tiles = tile(pixels, side, resize, budget=parts, overlap=OVERLAP)
             embedded = self._bundle.encode_tiles(np.concatenate([squares, tiles]))
             parts = Parts.of_tiles(embedded[len(squares) :], grid)
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,11 @@ from edge_daemon.semantic.refine import Limits, Refined, refine
 from edge_daemon.semantic.refiners import make_refiner
 from edge_daemon.semantic.refiners.phrases import PhraseRefiner
 from edge_daemon.semantic.side import Side
-from edge_daemon.semantic.sight import Parts, Sight
+from edge_daemon.semantic.sight import TILES, Parts, Sight
 from edge_daemon.semantic.steering import asked_of
 from edge_daemon.semantic.vocabulary import load_vocabulary
 from edge_daemon.settings import SemanticSettings
 from models import Bundle
-
-_PARTS: Final = 40
-"""Tiles in which things are looked for; as many as the prefilter's."""
 
 
 class Describer:
@@ -64,7 +60,7 @@ class Describer:
             pixels: uint8 (H, W, 3), sRGB, masked where that is wanted.
             parts: Tiles of it that the bundle has embedded already; `None` embeds some.
         """
-        return self._critic.look(pixels, parts=_PARTS if parts is None else parts)
+        return self._critic.look(pixels, parts=TILES if parts is None else parts)
 
     def describe(
         self,

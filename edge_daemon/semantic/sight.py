@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     # A cloud that draws texts knows what a sight is, and needs neither prefilter nor models.
     from edge_daemon.prefilter.tiling import TileGrid
 
+TILES: Final = 40
+"""Most tiles in which things are looked for, unless somebody says another number."""
 OVERLAP: Final = 0.5
 """Least overlap of the tiles in which things are looked for: one smaller than half a tile then lies
 whole inside some tile, so that it is counted once, and at its place."""

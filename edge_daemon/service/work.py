@@ -10,7 +10,7 @@ from functools import partial
 
 from edge_daemon.pictures import from_raw, open_picture
 from edge_daemon.prefilter import Plan, Prefilter, Scores
-from edge_daemon.semantic.sight import OVERLAP
+from edge_daemon.semantic.sight import OVERLAP, TILES
 from edge_daemon.service.job import Finished, Job
 from edge_daemon.service.leaving import WayOut
 from edge_daemon.service.sealing import sealed, shared_facts, unchanged
@@ -58,9 +58,13 @@ class Work:
             settings = self._prefilter.settings
             if job.header.allocation is not None:
                 settings = settings.model_copy(update={"allocation": job.header.allocation})
-            if mode == "semantic" and settings.overlap < OVERLAP:
+            if mode == "semantic":
                 # The tiles are looked at once more, for what to say of them.
-                settings = settings.model_copy(update={"overlap": OVERLAP})
+                looked = {
+                    "overlap": max(settings.overlap, OVERLAP),
+                    "tile_budget": settings.tile_budget or TILES,
+                }
+                settings = settings.model_copy(update=looked)
             job.plan = self._prefilter.plan(
                 picture.pixels,
                 job.header.prompts,

@@ -98,11 +98,12 @@ class PrefilterSettings(Strict):
         le=51.0,
         description="most coarsening, in quantiser steps of which six double the step size",
     )
-    tile_budget: int = Field(
-        default=40,
+    tile_budget: int | None = Field(
+        default=None,
         ge=4,
         le=512,
-        description="most tiles that one picture is cut into; with 'dense' they set its scale",
+        description="most tiles that one picture is cut into (with 'dense' they set its scale); "
+        "unset: 24 where all relevance is spent on the quantiser, 40 where pixels are softened",
     )
     overlap: float = Field(
         default=0.0,

@@ -23,7 +23,7 @@ from edge_daemon.charts import new_figure
 from edge_daemon.codecs import codec_ids, codec_status, get_codec
 from edge_daemon.errors import NoEncoderError
 from edge_daemon.prefilter import Prefilter
-from edge_daemon.settings import EncoderBackend, PrefilterSettings
+from edge_daemon.settings import EncoderBackend
 
 Part = Literal["stages", "cameras", "overhead", "published"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
@@ -49,7 +49,7 @@ class Plan:
         seconds: That each number of cameras sends.
         backend: Of the image encoder.
         threads: Of the encoders.
-        tile_budget: Most tiles of a picture.
+        tile_budget: Most tiles of a picture; `None` leaves it to the prefilter.
         seed: Decides the pictures.
     """
 
@@ -62,7 +62,7 @@ class Plan:
     seconds: float = 6.0
     backend: EncoderBackend = "auto"
     threads: int = 2
-    tile_budget: int = PrefilterSettings().tile_budget
+    tile_budget: int | None = None
     seed: int = 1
 
     def quick(self) -> Plan:

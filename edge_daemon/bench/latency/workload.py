@@ -58,13 +58,13 @@ class Machinery:
         bundle: Name or path.
         backend: Of the image encoder.
         threads: Of the encoders.
-        tile_budget: Most tiles of a picture.
+        tile_budget: Most tiles of a picture; `None` leaves it to the prefilter.
     """
 
     bundle: str
     backend: EncoderBackend
     threads: int
-    tile_budget: int
+    tile_budget: int | None
 
     def prefilter(self) -> Prefilter:
         """One of this process.
@@ -83,10 +83,11 @@ class Machinery:
 
     def tables(self) -> str:
         """The same for a daemon, as tables of its settings file."""
+        budget = "" if self.tile_budget is None else f"tile_budget = {self.tile_budget}\n"
         return (
             f"[encoder]\nbackend = '{self.backend}'\n"
             f"[stages]\nencoder_threads = {self.threads}\n"
-            f"[prefilter]\ntile_budget = {self.tile_budget}\n"
+            f"[prefilter]\n{budget}"
         )
 
 

@@ -46,9 +46,7 @@ def scene() -> NDArray[np.uint8]:
     return image
 
 
-def grid_of(
-    width: int, height: int, budget: int = PrefilterSettings().tile_budget, window: int = 2
-) -> TileGrid:
+def grid_of(width: int, height: int, budget: int = 40, window: int = 2) -> TileGrid:
     return patch_grid(
         width,
         height,

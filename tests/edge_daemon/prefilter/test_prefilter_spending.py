@@ -15,6 +15,7 @@ from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter import Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
 from edge_daemon.prefilter.prompt import NOTE_EMPTY
+from edge_daemon.prefilter.tiling import default_grid
 from edge_daemon.quantiser import USUAL_QUANTISER, Quantiser
 from edge_daemon.settings import PrefilterSettings, Region
 from support.pixels import noise
@@ -55,6 +56,26 @@ def over(report: Report, where: tuple[slice, slice]) -> NDArray[np.float32]:
     blocks = report.offsets.blocks(320, 400, 8)
     rows, columns = (slice(-(-s.start // 8), s.stop // 8) for s in where)
     return blocks[rows, columns]
+
+
+@pytest.mark.parametrize(
+    ("quantiser", "settings", "most"),
+    [
+        (MAPPED, {}, 24),
+        (USUAL_QUANTISER, {}, 40),
+        (MAPPED, {"allocation": "smooth"}, 40),
+        (MAPPED, {"allocation": "both"}, 40),
+        (MAPPED, {"tile_budget": 9}, 9),
+        (USUAL_QUANTISER, {"tile_budget": 9}, 9),
+    ],
+)
+def test_smoothing_gets_more_tiles_than_the_quantiser(
+    prefilter: Prefilter, quantiser: Quantiser, settings: dict[str, Any], most: int
+) -> None:
+    picture = noise(600, 900, seed=1)
+    plan = prefilter.plan(picture, PROMPT, PrefilterSettings(**settings), quantiser=quantiser)
+    assert plan.spending.tile_budget == most
+    assert plan.grid == default_grid(900, 600, budget=most, tile_size=prefilter.bundle.tile_size)
 
 
 def test_the_quantiser_gets_offsets_and_the_pixels_stay(

@@ -11,7 +11,6 @@ pytest.importorskip("transformers")
 from edge_daemon.demo.scenes import make_scene
 from edge_daemon.pictures import open_picture
 from edge_daemon.prefilter.tiling import tile
-from edge_daemon.settings import PrefilterSettings
 from export.graphs import Graphs, export_graphs
 from export.loaders import load_towers
 from export.pictures import TiledPicture, read_pictures
@@ -53,10 +52,9 @@ def pictures(folder: Path, towers: Towers) -> list[TiledPicture]:
 
     size = towers.facts.tile_size
     # What is asked of the worst tile depends on how many there are: it was set for these.
-    settings = PrefilterSettings(tile_budget=40)
     names = [one.name for one in read_pictures(folder, size, "bicubic", most=PICTURES, say=fail)]
     sources = [open_picture((folder / name).read_bytes()).pixels for name in names]
     return [
-        TiledPicture(name, *tile(pixels, settings, size, "bicubic"))
+        TiledPicture(name, *tile(pixels, size, "bicubic", budget=40))
         for name, pixels in zip(names, sources, strict=True)
     ]

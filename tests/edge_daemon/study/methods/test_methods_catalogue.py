@@ -132,8 +132,8 @@ def test_overlap_is_what_names_say() -> None:
         grids[name] = plan.grid
     for name, overlap in (("no-overlap", 0.0), ("overlap", 0.5), ("overlap:0.25", 0.25)):
         height, width = desk.question.pixels.shape[:2]
-        budget, side = PrefilterSettings().tile_budget, bundle.tile_size
-        expected = default_grid(width, height, budget=budget, overlap=overlap, tile_size=side)
+        side = bundle.tile_size
+        expected = default_grid(width, height, budget=24, overlap=overlap, tile_size=side)
         assert grids[name] == expected
 
 
