@@ -27,10 +27,12 @@ class FFmpegEncoder(ABC):
     Attributes:
         program: Path of an FFmpeg that has `library`.
         quality: The quantisation parameter.
+        hurried: Whether at the effort of our codec, or at the program's own, which is more.
     """
 
     program: Path
     quality: int
+    hurried: bool = True
 
     library: ClassVar[str]
     """FFmpeg's name of the encoder."""
@@ -51,25 +53,26 @@ class FFmpegEncoder(ABC):
 
 @dataclass(frozen=True)
 class FFmpegHevc(FFmpegEncoder):
-    """As `edge_daemon.codecs.hevc` does at its default effort."""
+    """As `edge_daemon.codecs.hevc` does, at its default effort if hurried."""
 
     library = "libx265"
 
     def _options(self) -> list[str]:
         parameters = _HEVC.format(quality=self.quality)
-        effort = ["-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", parameters]
-        return ["-pix_fmt", "yuv420p", *effort, "-f", "hevc"]
+        effort = ["-preset", "ultrafast", "-tune", "zerolatency"] if self.hurried else []
+        return ["-pix_fmt", "yuv420p", *effort, "-x265-params", parameters, "-f", "hevc"]
 
 
 @dataclass(frozen=True)
 class FFmpegVvc(FFmpegEncoder):
-    """As `edge_daemon.codecs.vvc` does at its default effort."""
+    """As `edge_daemon.codecs.vvc` does, at its default effort if hurried."""
 
     library = "libvvenc"
 
     def _options(self) -> list[str]:
         parameters = _VVC.format(quality=self.quality)
-        effort = ["-preset", "faster", "-threads", str(min(4, os.cpu_count() or 1))]
+        threads = ["-threads", str(min(4, os.cpu_count() or 1))]
+        effort = [*threads, "-preset", "faster"] if self.hurried else threads
         return ["-pix_fmt", "yuv420p10le", *effort, "-vvenc-params", parameters, "-f", "vvc"]
 
 

@@ -2,15 +2,19 @@
 
 Prompt and picture to bitstream, step by step as published: the picture is stretched to a canvas of
 whole tiles; every tile is cropped and resized by Pillow, one after the other; the encoder scores
-them; softmax; every block of the canvas is blurred on its own, 11 taps, by OpenCV; and the *canvas*
-is encoded, HEVC and VVC by a program that is started for each frame, JPEG by Pillow.
+them; softmax; a map of the whole canvas takes the mean relevance of the tiles over each pixel;
+every block of the canvas is blurred on its own, 11 taps, by OpenCV; and the *canvas* is encoded,
+HEVC and VVC by a program that is started for each frame, JPEG by Pillow.
 
-Where the description leaves room, the faster way is taken: the bundle is loaded once and not per
-frame; the prompt is read and embedded once; all tiles are one batch; the graph normalises them, not
-Python; relevance is averaged per block and not per pixel; pictures reach the program by a pipe, not
-by a file; and the codecs run at our effort (presets "ultrafast" and "faster"), not at their
-programs' own, which are slower. FFmpeg makes limited-range YCbCr where our codecs make full-range,
-so at the same quantiser it has a seventh less to code.
+There are two of it. As *described*, programs run at their own effort: no preset was published.
+*Hurried*, they run at ours ("ultrafast" and "faster", which code the same picture in more bytes),
+and relevance is averaged once per block and not per pixel.
+
+Where the description leaves room otherwise, both take the faster way: the bundle is loaded once and
+not per frame; the prompt is read and embedded once; all tiles are one batch; the graph normalises
+them, not Python; and pictures reach the program by a pipe, not by a file. FFmpeg makes
+limited-range YCbCr where our codecs make full-range, so at the same quantiser it has a seventh less
+to code.
 
 `edge_daemon.prefilter` reproduces the same pixels (mode "reference"), by other code; tests hold the
 two together.
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +40,9 @@ from models import Bundle
 Encode = Callable[[NDArray[np.uint8]], bytes]
 """From uint8 (H, W, 3) to a bitstream."""
 
+Way = Literal["described", "hurried"]
+WAYS: Final[tuple[Way, ...]] = ("described", "hurried")
+
 CODECS: Final = ("jpeg", "hevc", "vvc")
 """Those that were published and need no GPU."""
 
@@ -47,12 +54,14 @@ class PublishedPipeline:
         bundle: Encodes; lambda and the sigmas are those that it recommends.
         text: What the prompt was distilled to.
         encode: What encodes the filtered canvas.
+        way: See the module.
     """
 
-    def __init__(self, bundle: Bundle, text: str, encode: Encode) -> None:
+    def __init__(self, bundle: Bundle, text: str, encode: Encode, way: Way = "described") -> None:
         self._bundle = bundle
         self._text = bundle.encode_text(text)
         self._encode = encode
+        self._averaged = _block_means if way == "hurried" else _means_of_map
 
     def __call__(self, pixels: NDArray[np.uint8]) -> bytes:
         """The bitstream of a picture, uint8 (H, W, 3)."""
@@ -67,7 +76,7 @@ class PublishedPipeline:
         scale = self._bundle.manifest.recommended
         logits = scale.lambda_ * (embeddings @ self._text).astype(np.float64)
         shares = np.exp(logits - logits.max())
-        relevance = _block_means(grid.count * shares / shares.sum(), grid)
+        relevance = self._averaged(grid.count * shares / shares.sum(), grid)
         sigma = scale.sigma_min * (scale.sigma_max / scale.sigma_min) ** (1.0 - relevance)
         return blur_blocks(canvas, sigma)
 
@@ -82,8 +91,21 @@ def _tiles(canvas: NDArray[np.uint8], grid: TileGrid) -> NDArray[np.uint8]:
     return np.stack(tiles)
 
 
+def _means_of_map(relevance: NDArray[np.float64], grid: TileGrid) -> NDArray[np.float64]:
+    """(block rows, block columns): each block's mean of the map of the whole canvas."""
+    total = np.zeros((grid.canvas_height, grid.canvas_width))
+    covering = np.zeros_like(total)
+    corners = [(top, left) for top in grid.tops for left in grid.lefts]
+    for value, (top, left) in zip(relevance, corners, strict=True):
+        total[top : top + grid.tile_size, left : left + grid.tile_size] += value
+        covering[top : top + grid.tile_size, left : left + grid.tile_size] += 1
+    stride = grid.canvas_width // grid.block_columns
+    blocks = (total / covering).reshape(grid.block_rows, stride, grid.block_columns, stride)
+    return blocks.mean(axis=(1, 3))
+
+
 def _block_means(relevance: NDArray[np.float64], grid: TileGrid) -> NDArray[np.float64]:
-    """(block rows, block columns): the mean of the tiles that cover each block."""
+    """The same, of the tiles that cover each block."""
     total = np.zeros((grid.block_rows, grid.block_columns))
     covering = np.zeros_like(total)
     stride = grid.canvas_width // grid.block_columns
@@ -95,8 +117,12 @@ def _block_means(relevance: NDArray[np.float64], grid: TileGrid) -> NDArray[np.f
     return total / covering
 
 
-def published_encoder(codec: Codec) -> Encode:
+def published_encoder(codec: Codec, way: Way = "described") -> Encode:
     """What encodes in the published way at the quality of one of our codecs.
+
+    Args:
+        codec: Ours.
+        way: See the module.
 
     Raises:
         NoEncoderError: It needs an FFmpeg program that is not here, or the codec is none of
@@ -114,7 +140,7 @@ def published_encoder(codec: Codec) -> Encode:
             value=codec.codec_id,
             remedy="install an FFmpeg program: pip install 'edge-daemon[vvc]'",
         )
-    return make(found[0], quality).encode
+    return make(found[0], quality, way == "hurried").encode
 
 
 def _pillow_jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:

@@ -23,7 +23,7 @@ class Results:
         stages: Per bundle, size and codec.
         cameras: Per bundle, codec and number of cameras.
         overhead: Per bundle and form of the pictures.
-        published: Per bundle and codec.
+        published: Per bundle, codec, kind of pictures, and way of the published pipeline.
         left_out: What was not measured, and why.
     """
 

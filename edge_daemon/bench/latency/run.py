@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from edge_daemon.bench.latency.against import measure_against
+from edge_daemon.bench.latency.against import SHOWN, measure_against
 from edge_daemon.bench.latency.cameras import CODECS as SENT
 from edge_daemon.bench.latency.cameras import measure_cameras
 from edge_daemon.bench.latency.charts import draw_stages
@@ -106,7 +106,7 @@ def steps_of(plan: Plan) -> int:
         "stages": len(plan.sizes) * plan.rounds,
         "cameras": len(chosen.sent) * len(plan.cameras),
         "overhead": len(FORMS) * OVERHEAD_TURNS * plan.rounds,
-        "published": len(chosen.published) * plan.rounds,
+        "published": len(SHOWN) * len(chosen.published) * plan.rounds,
     }
     return len(plan.bundles) * sum(per_bundle[part] for part in plan.parts)
 
@@ -178,10 +178,9 @@ def _measure(
         for size in plan.sizes:
             results.stages += measure_stages(prefilter, codecs, size, rounds, seed, on_step)
     if "published" in plan.parts:
-        results.published += [
-            measure_against(prefilter, get_codec({"id": name}), rounds, seed, on_step)
-            for name in chosen.published
-        ]
+        for name in chosen.published:
+            codec = get_codec({"id": name})
+            results.published += measure_against(prefilter, codec, rounds, seed, on_step)
     if "overhead" in plan.parts:
         results.overhead += measure_overhead(
             machinery, get_codec({"id": "jpeg"}), OVERHEAD_TURNS * rounds, seed, on_step

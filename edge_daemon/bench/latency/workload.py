@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_daemon.bench.video import moving, recorded
 from edge_daemon.demo.scenes import icon_names, make_scene
 from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter import Prefilter
@@ -19,6 +20,12 @@ from edge_daemon.settings import EncoderBackend, PrefilterSettings
 
 PICTURES = 4
 """Different pictures of each size, taken in turn."""
+FRAMES = 32
+"""Different frames of a camera that stands still, taken in turn."""
+MOVING_SHARE = 0.125
+"""Side of what moves before it, as a share of the picture's width."""
+GRAIN = 1.0
+"""Its noise, in grey levels."""
 LONGEST_SIDE = 8192
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
@@ -97,6 +104,13 @@ def pictures(size: Size, seed: int, count: int = PICTURES) -> list[NDArray[np.ui
         make_scene(seed * PICTURES + number, width=size.width, height=size.height).pixels
         for number in range(min(count, PICTURES))
     ]
+
+
+def watched(size: Size, seed: int, count: int) -> list[NDArray[np.uint8]]:
+    """At most `FRAMES` of a camera that stands still: a thing moves, and each has its own noise."""
+    scene, other = pictures(size, seed, 2)
+    frames = moving(scene, other, MOVING_SHARE, min(count, FRAMES))
+    return [recorded(frame, GRAIN, number, coded=False) for number, frame in enumerate(frames)]
 
 
 def new_prompts() -> Iterator[str]:

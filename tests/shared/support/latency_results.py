@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_daemon.bench.latency.against import Against
+from edge_daemon.bench.latency.against import SHOWN, Against
 from edge_daemon.bench.latency.cameras import EndToEnd
 from edge_daemon.bench.latency.overhead import Overhead
 from edge_daemon.bench.latency.pairing import Paired
@@ -85,11 +85,16 @@ def made_up(**times_ms: tuple[float, float]) -> Results:
             Against(
                 "nano-icons",
                 {"id": "jpeg"},
+                shown,
+                "described",
                 Size(1920, 1080),
-                40,
+                tiles,
                 45,
                 Paired.of([ours] * 10, [theirs] * 10),
+                281_600,
+                410_200,
             )
+            for shown, tiles in zip(SHOWN, (24, 5), strict=True)
         ],
         left_out=["cheng2020: no environment"],
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_daemon.bench.latency.published import PublishedPipeline, published_encoder
+from edge_daemon.bench.latency.published import WAYS, PublishedPipeline, Way, published_encoder
 from edge_daemon.bench.process import FFmpegHevc, FFmpegVvc, ffmpegs
 from edge_daemon.codecs import get_codec
 from edge_daemon.errors import NoEncoderError
@@ -32,12 +32,13 @@ def prefilter(tmp_path_factory: pytest.TempPathFactory) -> Prefilter:
     ("width", "height", "tiles"),
     [(700, 500, 35), (448, 448, 25), (1200, 300, 33), (200, 150, 1)],
 )
+@pytest.mark.parametrize("way", WAYS)
 def test_the_pixels_are_those_of_reference_mode(
-    prefilter: Prefilter, width: int, height: int, tiles: int
+    prefilter: Prefilter, width: int, height: int, tiles: int, way: Way
 ) -> None:
     pixels = scene(height, width)
     expected, report = prefilter(pixels, PROMPT)
-    published = PublishedPipeline(prefilter.bundle, report.prompts[0].text, lambda _: b"")
+    published = PublishedPipeline(prefilter.bundle, report.prompts[0].text, lambda _: b"", way)
     found = published.filtered(pixels)
     assert len(report.tiles) == tiles
     assert found.shape == expected.shape
@@ -82,12 +83,13 @@ def test_the_canvas_is_what_is_encoded(prefilter: Prefilter) -> None:
         ),
     ],
 )
-def test_its_encoders_obey_the_quality(codec_id: str, container: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_its_encoders_obey_the_quality(codec_id: str, container: str, way: Way) -> None:
     pixels = busy_picture(448, 224)
     worse, better = {"jpeg": (30, 90), "hevc": (40, 24), "vvc": (40, 24)}[codec_id]
     sizes: list[int] = []
     for quality in (worse, better):
-        encode = published_encoder(get_codec({"id": codec_id, "quality": quality}))
+        encode = published_encoder(get_codec({"id": codec_id, "quality": quality}), way)
         bitstream = encode(pixels)
         sizes.append(len(bitstream))
         (frame,) = av.open(io.BytesIO(bitstream), "r", format=container).decode(video=0)
@@ -95,6 +97,13 @@ def test_its_encoders_obey_the_quality(codec_id: str, container: str) -> None:
     assert decoded.shape == pixels.shape
     assert psnr(decoded, pixels) > 28.0
     assert sizes[1] > 1.5 * sizes[0]
+
+
+@pytest.mark.skipif(not ffmpegs(FFmpegHevc.library), reason="no ffmpeg program with libx265")
+def test_in_a_hurry_the_same_quality_takes_more_bytes() -> None:
+    pixels, codec = busy_picture(448, 224), get_codec({"id": "hevc", "quality": 32})
+    described, hurried = (len(published_encoder(codec, way)(pixels)) for way in WAYS)
+    assert hurried > described
 
 
 def test_a_codec_that_was_not_published_is_refused() -> None:
