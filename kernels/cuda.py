@@ -191,9 +191,9 @@ def smooth_batch(
     values = sigma.values if isinstance(sigma, CoarseSigma) else sigma
     queue = arrays.as_stream(None)
     try:
-        source = numba_cuda().to_device(np.ascontiguousarray(images), stream=queue)
+        source = arrays.to_device(images, queue)
         target = numba_cuda().device_array(images.shape, np.uint8, stream=queue)
-        maps = numba_cuda().to_device(np.ascontiguousarray(values), stream=queue)
+        maps = arrays.to_device(values, queue)
         _launch(source, target, images.shape, maps, _axes(sigma), max_sigma, queue, None)
     except Exception as error:
         if "OUT_OF_MEMORY" in str(error):
@@ -295,7 +295,7 @@ def _maps(sigma: Any, source: Any, max_sigma: float | None, stream: Any) -> tupl
     arguments.check_sigma(shown, arrays.stand_in(source))
     if on_host:
         largest = arguments.largest_sigma(values) if values.size else 0.0
-        values = numba_cuda().to_device(np.ascontiguousarray(values), stream=stream)
+        values = arrays.to_device(values, stream)
     elif max_sigma is None:
         largest = arrays.largest_sigma(values, stream)
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import threading
+import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,9 @@ from kernels.definition import MAX_SIGMA
 from kernels.errors import KernelError
 
 _RANGE_BLOCKS = 128
+
+# A small picture takes few blocks, and that is no mistake.
+warnings.filterwarnings("ignore", message=r".*Grid size \d+ will likely result in GPU under-util")
 
 
 def numba_cuda() -> Any:
@@ -53,7 +58,7 @@ class Workspace:
 
 class _Kept(threading.local):
     def __init__(self) -> None:
-        self.by_device: dict[Any, Workspace] = {}
+        self.by_device: dict[str, Workspace] = {}
 
 
 _kept = _Kept()
@@ -61,7 +66,7 @@ _kept = _Kept()
 
 def default_workspace() -> Workspace:
     """The one that this thread keeps for the current device."""
-    return _kept.by_device.setdefault(numba_cuda().get_current_device(), Workspace())
+    return _kept.by_device.setdefault(numba_cuda().get_current_device().uuid, Workspace())
 
 
 def as_stream(stream: Any) -> Any:
@@ -93,13 +98,46 @@ def as_device_array(name: str, value: Any, scalar: type[np.generic], stream: Any
             raise KernelError("out is read-only; pass a writable array, or None to have one made")
     if array.dtype != scalar:
         raise KernelError(f"{name} has dtype {array.dtype}; pass {np.dtype(scalar)}")
-    if not array.is_c_contiguous():
+    if not _contiguous(array):
         raise KernelError(f"{name} has strides {array.strides}; pass a C-contiguous array")
     if array.stream:
         event = numba_cuda().event()
         event.record(array.stream)
         event.wait(stream)
-    return array
+    return _with_usual_strides(array)
+
+
+def to_device(array: NDArray[Any], stream: Any) -> Any:
+    """A C-contiguous copy on the device."""
+    return numba_cuda().to_device(with_usual_strides(array), stream=stream)
+
+
+def with_usual_strides(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy of it, with the strides of a new array of its shape.
+
+    An axis of length 1 may have any stride, and `array[None]` has one of 0. Numba takes it over,
+    and then cannot reshape without a copy, which it does not make.
+    """
+    return np.ascontiguousarray(array).reshape(-1).reshape(array.shape)
+
+
+def _contiguous(array: Any) -> bool:
+    """As NumPy sees it: the stride of an axis of length 1 does not matter, which numba's does."""
+    step = array.dtype.itemsize
+    for length, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
+        if length != 1 and stride != step:
+            return False
+        step *= length
+    return True
+
+
+def _with_usual_strides(array: Any) -> Any:
+    """The same for a C-contiguous numba array: a view."""
+    if 1 not in array.shape or not hasattr(array, "__cuda_array_interface__"):
+        return array  # nothing to mend, or simulated
+    interface = {**array.__cuda_array_interface__, "strides": None}
+    view = SimpleNamespace(__cuda_array_interface__=interface, owner=array)
+    return numba_cuda().as_cuda_array(view, sync=False)
 
 
 def fetch(array: Any, stream: Any, out: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kernels import KernelError, cuda
+from kernels import KernelError, cuda, cuda_arrays
 
 ROOT = Path(__file__).parents[2]
 needs_numba = pytest.mark.skipif(
@@ -57,6 +59,22 @@ def unavailable(reason: Exception | None) -> Any:
             raise reason
 
     return SimpleNamespace(is_available=lambda: False, current_context=current_context)
+
+
+@needs_numba
+@given(
+    shape=st.lists(st.integers(1, 5), min_size=2, max_size=4).map(tuple),
+    odd=st.sampled_from(["first axis", "no axis", "reversed"]),
+)
+def test_numba_can_reshape_what_is_copied_to_a_device(shape: tuple[int, ...], odd: str) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    given = {"first axis": array[None], "no axis": array, "reversed": array[::-1]}[odd]
+    usual = cuda_arrays.with_usual_strides(given)
+    assert np.array_equal(usual, given)
+    dummies = importlib.import_module("numba.cuda.cudadrv.dummyarray")
+    dummy = dummies.Array.from_desc(0, usual.shape, usual.strides, usual.itemsize)
+    _, extents = dummy.reshape(usual.shape[0], usual.size // usual.shape[0])
+    assert extents in (None, [dummy.extent])  # DeviceNDArray.reshape goes by this
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,14 @@ def test_foreign_arrays_are_not_copied() -> None:
 
 
 @needs_gpu
+@pytest.mark.parametrize("shape", [(40, 50), (40, 1), (1, 50), (1, 1)])
+def test_axes_of_length_1_may_have_any_stride(shape: tuple[int, int]) -> None:
+    image, sigma = noise(*shape), np.full(shape, 1.1, np.float32)
+    result = cuda.smooth_device(on_device(image[None]), on_device(sigma[None]))
+    assert np.array_equal(result.copy_to_host()[0], smoothed(image, sigma))
+
+
+@needs_gpu
 def test_streams_that_share_a_workspace() -> None:
     workspace = cuda.Workspace()
     streams = [numba_cuda().stream() for _ in range(3)]
