@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, get_args
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from models.bicubic import bicubic
 from models.session import EncoderSession, SharedStream, stream_of
 
 Resize = Literal["area", "bicubic"]
@@ -53,7 +53,7 @@ def _bicubic(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
     if box >= 2:
         # OpenCV averages boxes several times as fast as Pillow filters.
         image = _cv2_resized(image, round(columns / box), round(rows / box), cv2.INTER_AREA)
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    return bicubic(image, width, height)
 
 
 def _area(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
