@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,11 @@ from edge_daemon.prefilter.prompt import NOTE_EMPTY, Distilled
 from edge_daemon.prefilter.regions import boxes_of
 from edge_daemon.prefilter.smoothing import Smoothed
 from edge_daemon.prefilter.worth import notes_on
-from edge_daemon.quantiser import QuantiserMap
+from edge_daemon.quantiser import USUAL_QUANTISER, QuantiserMap
 from kernels import KEEP_SIGMA
 from models import Manifest
+
+NOTE_NO_CODEC: Final = "no codec was named: pixels are softened as for HEVC or VVC at QP 32"
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,8 @@ def _notes(plan: Plan, output_size: tuple[int, int]) -> tuple[str, ...]:
             notes.append(
                 f"sigma_min is above {KEEP_SIGMA} px: relevant pixels are softened a little too"
             )
+        if plan.spending.mapping == "matched" and plan.spending.quantiser is USUAL_QUANTISER:
+            notes.append(NOTE_NO_CODEC)
     if output_size != (plan.width, plan.height):
         ratio = output_size[0] * output_size[1] / (plan.width * plan.height)
         notes.append(

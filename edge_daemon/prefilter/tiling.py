@@ -38,6 +38,9 @@ MANY_TILES: Final = 40
 """Tile budgets; the encoder's time is in proportion to them. A quantiser map forgives tiles that
 are a little too large, smoothing does not: `docs/study.md` has the figures."""
 
+WINDOWS_AS: Final = 0.5
+"""Overlap of the tiles whose scale the windows of `patch_grid` have."""
+
 LEAST_TILE: Final = 64
 """Source pixels along a tile's side below which a finer canvas shows nothing new."""
 LEAST_ACROSS: Final = 3
@@ -206,7 +209,7 @@ def patch_grid(
         patch_size: Canvas pixels.
         window: Patches along a window's side.
     """
-    tiles = default_grid(width, height, budget=budget, overlap=0.5, tile_size=tile_size)
+    tiles = default_grid(width, height, budget=budget, overlap=WINDOWS_AS, tile_size=tile_size)
     scale = native_side / (tile_size * patch_size)
     columns, rows = (
         max(window, round(side * scale)) for side in (tiles.canvas_width, tiles.canvas_height)
