@@ -74,11 +74,11 @@ def test_tables_say_what_was_found() -> None:
     assert parts.rows[3] == ("wait", "-", "0.50", "-", "0.50")
     assert parts.rows[5] == ("own", "-", "2.50", "-", "2.50")
     assert published.rows[0] == (
-        *("nano-icons", "jpeg", "described", "24/45"),
+        *("nano-icons", "jpeg", "24/45"),
         *("100", "300", "3.00", "3.00 to 3.00", "282/410", "met"),
     )
-    assert "new pictures" in published.title
-    assert still.rows[0][3] == "5/45"
+    assert "as described: new pictures" in published.title
+    assert still.rows[0][2] == "5/45"
     assert "a camera that stands still" in still.title
 
 
@@ -93,7 +93,7 @@ def test_the_fragment_names_machine_day_and_command() -> None:
         "Measured on 2026-11-26 with `edge-daemon bench --quick` on 2 cores of Abacus 9"
     )
     assert "nano-icons (fp32) ran on onnxruntime 1.32.0, backend cpu; smoothing on c." in text
-    assert "| jpeg | described | 24/45 | 100 | 300 | 3.00 | 3.00 to 3.00 | 282/410 | met |" in text
+    assert "| jpeg | 24/45 | 100 | 300 | 3.00 | 3.00 to 3.00 | 282/410 | met |" in text
     assert "Not measured: cheng2020: no environment." in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
