@@ -76,6 +76,10 @@ class JsonFormatter(logging.Formatter):
         return (_prefix(record) if self._journal else "") + json.dumps(facts, default=str)
 
 
+_TALKATIVE = ("matplotlib", "numba")
+"""Libraries that log every piece of memory, or every pass of a compiler."""
+
+
 class StderrHandler(logging.Handler):
     """Writes each record in one piece to what standard error is at that moment."""
 
@@ -104,6 +108,8 @@ def set_up_log(settings: LogSettings, *, verbose: bool = False) -> None:
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else settings.level.upper())
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def goes_to_journal(environment: Mapping[str, str], descriptor: int = 2) -> bool:

@@ -182,3 +182,16 @@ def test_the_log_can_be_set_up_again_and_is_not_written_twice(
     assert first.endswith("DEBUG edge.part event=seen")
     facts = json.loads(second)
     assert (facts["event"], facts["count"], facts["level"]) == ("warned", 3, "warning")
+
+
+@pytest.mark.usefixtures("_root")
+def test_talkative_libraries_are_heard_from_warnings_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    set_up_log(LogSettings(), verbose=True)
+    driver = logging.getLogger("numba.cuda.cudadrv.driver")
+    driver.info("add pending dealloc: cuMemFree 24 bytes")
+    driver.warning("out of memory")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("WARNING numba.cuda.cudadrv.driver out of memory")
