@@ -102,7 +102,7 @@ sanitize: $(VENV)/.dev  ## the C libraries' tests under the address and undefine
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$(SANE) KERNELS_UNDER_TEST=$(SANE) \
 		$(BIN)/pytest -p no:cacheprovider --ignore-glob='*cuda*' tests/kernels \
-		tests/edge_daemon/codecs/test_codecs_jpeg.py tests/edge_daemon/codecs/test_codecs_jpeg_blocks.py
+		tests/edge_daemon/codecs/test_codecs_jpeg*.py
 
 SOAK_MINUTES := 30
 soak: setup  ## three cameras, a flaky link and random kills for SOAK_MINUTES, and the account of it

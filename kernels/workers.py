@@ -40,7 +40,7 @@ def together(threads: int, work: Callable[[], None]) -> None:
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="smooth")
+    return ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="helper")
 
 
 # A child process has none of the pool's threads.

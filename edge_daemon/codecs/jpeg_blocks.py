@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from edge_daemon.codecs.failures import encoder_failed
 from edge_daemon.errors import EncodeError
 from edge_daemon.quantiser import QuantiserMap
+from kernels import workers
 
 AVAILABLE = "available"
 """What `status` says when all is well."""
 
 _LIBRARY = Path(__file__).with_name("_jpeg.so")
-_INTERFACE = 1
+_INTERFACE = 2
 _MESSAGE_BYTES = 256
 _STEPS_PER_OCTAVE = 6
 
@@ -54,6 +55,9 @@ class _JobStruct(ctypes.Structure):
         ("has_steps", ctypes.c_int32),
         ("luma_steps", ctypes.c_void_p),
         ("chroma_steps", ctypes.c_void_p),
+        ("strip_count", ctypes.c_int32),
+        ("next_strip", ctypes.c_int32),
+        ("strips", ctypes.c_void_p),
         ("bitstream", ctypes.c_void_p),
         ("size", ctypes.c_size_t),
         ("message", ctypes.c_char * _MESSAGE_BYTES),
@@ -86,14 +90,18 @@ def load(path: Path = _LIBRARY) -> ctypes.CDLL:
         ) from error
     if interface != _INTERFACE:
         raise LibraryError(f"{path.name} was built from other sources; reinstall")
-    library.jpeg_blocks_encode.argtypes = [ctypes.POINTER(_JobStruct)]
-    library.jpeg_blocks_free.argtypes = [ctypes.c_void_p]
-    library.jpeg_blocks_free.restype = None
+    job = ctypes.POINTER(_JobStruct)
+    library.jpeg_blocks_open.argtypes = [job]
+    library.jpeg_blocks_make.argtypes = [job]
+    library.jpeg_blocks_make.restype = None
+    library.jpeg_blocks_write.argtypes = [job]
+    library.jpeg_blocks_close.argtypes = [job]
+    library.jpeg_blocks_close.restype = None
     library.jpeg_blocks_coarsen.argtypes = [ctypes.c_void_p, ctypes.c_float]
     library.jpeg_blocks_coarsen.restype = None
     library.jpeg_blocks_version.restype = ctypes.c_char_p
     try:  # the libjpeg that is loaded may be another than the one built with
-        _encode(library, np.zeros((16, 16, 3), np.uint8), 75, True, Coding.OPTIMISED, None)
+        _encode(library, np.zeros((16, 16, 3), np.uint8), 75, True, Coding.OPTIMISED, None, 1)
     except EncodeError as error:
         raise LibraryError(
             f"the JPEG library and this system's libjpeg do not fit: {error.problem}; reinstall"
@@ -113,6 +121,7 @@ def encode(
     halved: bool,
     coding: Coding,
     offsets: QuantiserMap | None = None,
+    threads: int = 1,
 ) -> bytes:
     """Encode a picture.
 
@@ -122,11 +131,14 @@ def encode(
         halved: Whether colour has half the resolution in both directions.
         coding: The entropy coding; the picture is the same with any.
         offsets: Where to be coarser. A block takes the least offset of what it covers.
+        threads: How many threads make the coefficients, this one among them, at least 1; the others
+            come from a pool. Writing them is one thread's work, and so is all of it where nothing
+            is done to them: with `FIXED` and no offsets. The bitstream is the same with any.
 
     Raises:
         EncodeError: libjpeg refuses, for lack of memory for example.
     """
-    return _encode(load(), pixels, quality, halved, coding, offsets)
+    return _encode(load(), pixels, quality, halved, coding, offsets, threads)
 
 
 def coarsen(coefficients: NDArray[np.int16], step: float) -> NDArray[np.int16]:
@@ -150,6 +162,7 @@ def _encode(
     halved: bool,
     coding: Coding,
     offsets: QuantiserMap | None,
+    threads: int,
 ) -> bytes:
     height, width = pixels.shape[:2]
     job = _JobStruct(
@@ -159,18 +172,24 @@ def _encode(
         quality=quality,
         halved=halved,
         coding=coding,
+        strip_count=threads,
     )
     steps: list[NDArray[np.float32]] = []  # has to live as long as the call
     if offsets is not None:
         steps = [_steps(offsets, height, width, 8), _steps(offsets, height, width, 8 + 8 * halved)]
         job.has_steps = 1
         job.luma_steps, job.chroma_steps = (one.ctypes.data for one in steps)
-    if library.jpeg_blocks_encode(ctypes.byref(job)):
-        raise encoder_failed("libjpeg", pixels, job.message.decode(errors="replace"))
+    shared = ctypes.byref(job)
     try:
+        failed = library.jpeg_blocks_open(shared)
+        if not failed:
+            workers.together(job.strip_count, functools.partial(library.jpeg_blocks_make, shared))
+            failed = library.jpeg_blocks_write(shared)
+        if failed:
+            raise encoder_failed("libjpeg", pixels, job.message.decode(errors="replace"))
         return ctypes.string_at(job.bitstream, job.size)
     finally:
-        library.jpeg_blocks_free(job.bitstream)
+        library.jpeg_blocks_close(shared)
 
 
 def _steps(offsets: QuantiserMap, height: int, width: int, side: int) -> NDArray[np.float32]:

@@ -76,10 +76,15 @@ static int cheapest(int size, int zeros, double price)
     return best;
 }
 
+/* The symbol for the first coefficient of a block. */
+static int dc_symbol(int dc, int dc_before)
+{
+    return digits(dc < dc_before ? dc_before - dc : dc - dc_before);
+}
+
 void treat_block(int16_t block[BLOCK], float step, int dc_before, struct symbol_counts *counts)
 {
-    const int difference = block[0] - dc_before;
-    counts->dc[digits(difference < 0 ? -difference : difference)]++;
+    counts->dc[dc_symbol(block[0], dc_before)]++;
     const double price = step > 1.0f ? 0.01 * step * step : 0.0;
     int last = 0;
     for (uint64_t left = in_zigzag_order(nonzero(block) & ~(uint64_t)1); left; left &= left - 1) {
@@ -104,4 +109,18 @@ void count_flat_blocks(int blocks, struct symbol_counts *counts)
 {
     counts->dc[0] += (uint32_t)blocks;
     counts->ac[END_OF_BLOCK] += (uint32_t)blocks;
+}
+
+void add_symbols(const struct symbol_counts *some, struct symbol_counts *counts)
+{
+    for (int symbol = 0; symbol < 256; symbol++) {
+        counts->dc[symbol] += some->dc[symbol];
+        counts->ac[symbol] += some->ac[symbol];
+    }
+}
+
+void recount_first(int dc, int dc_before, struct symbol_counts *counts)
+{
+    counts->dc[dc_symbol(dc, 0)]--;
+    counts->dc[dc_symbol(dc, dc_before)]++;
 }

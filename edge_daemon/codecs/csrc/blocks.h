@@ -30,4 +30,11 @@ void treat_block(int16_t block[BLOCK], float step, int dc_before, struct symbol_
 /* Count blocks that repeat the first coefficient of the block before and have no other. */
 void count_flat_blocks(int blocks, struct symbol_counts *counts);
 
+/* Add some counts to others. */
+void add_symbols(const struct symbol_counts *some, struct symbol_counts *counts);
+
+/* Count a block anew whose first coefficient is `dc`, and which was counted as a picture's first,
+ * with a `dc_before` of 0. */
+void recount_first(int dc, int dc_before, struct symbol_counts *counts);
+
 #endif
