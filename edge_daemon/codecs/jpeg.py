@@ -33,6 +33,8 @@ from edge_daemon.errors import DecodeError
 from edge_daemon.quantiser import QuantiserMap
 
 _LONGEST_SIDE = 65_500  # libjpeg's JPEG_MAX_DIMENSION
+_MOST_THREADS = 4
+_PIXELS_PER_THREAD = 2**18  # about a millisecond's work; waking a thread costs a tenth of that
 _START_OF_SCAN = b"\xff\xda"
 _MOST_SCANS = 100  # libjpeg's own progressive pictures have 10
 _OPENCV_SUBSAMPLING = {
@@ -46,7 +48,7 @@ class Jpeg(Codec):
     """An ordinary JPEG (JFIF), which everything opens.
 
     The picture is the same whichever way its coefficients are coded. Against the standard's own
-    Huffman tables, on photographs:
+    Huffman tables, on photographs and on one thread:
 
     |               | bytes saved at quality 30, 50, 75, 90 | times the time to encode |
     |---------------|---------------------------------------|--------------------------|
@@ -59,6 +61,10 @@ class Jpeg(Codec):
     is written is an ordinary JPEG. Encoding takes 1.1 to 1.5 times as long as without a map, or up
     to 2.2 times with the standard's tables; and `optimise` saves more with a map: 12 to 18 % where
     most blocks have an offset of 6.
+
+    Pictures of half a megapixel and more are encoded by several threads where there are several
+    cores, to the same bytes; only with the standard's tables and without a map by one. Two take 0.6
+    to 0.65 of one's time, or 0.8 to 0.9 with `progressive`, most of which is writing.
 
     Args:
         quality: libjpeg's quality, 1 (smallest) to 100 (best).
@@ -124,6 +130,7 @@ class Jpeg(Codec):
             halved=self.subsampling == "420",
             coding=Coding.PROGRESSIVE if self.progressive else coding,
             offsets=offsets,
+            threads=threads_for(pixels),
         )
 
     def _encode_opencv(self, pixels: Pixels) -> bytes:
@@ -155,6 +162,16 @@ class Jpeg(Codec):
             return simplejpeg.decode_jpeg(bitstream, colorspace="RGB", strict=True)
         except ValueError as error:
             raise damaged("JPEG bitstream", error, bitstream) from error
+
+
+def threads_for(pixels: Pixels) -> int:
+    """How many threads encode a picture: as many as pay, up to 4.
+
+    Never more than OpenCV's, which are the cores that this process may run on, or what the process
+    has set: one where many processes share the machine.
+    """
+    worth = pixels.shape[0] * pixels.shape[1] // _PIXELS_PER_THREAD
+    return max(1, min(_MOST_THREADS, cv2.getNumThreads(), worth))
 
 
 @functools.cache

@@ -138,6 +138,8 @@ def encode(
     Raises:
         EncodeError: libjpeg refuses, for lack of memory for example.
     """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
     return _encode(load(), pixels, quality, halved, coding, offsets, threads)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from typing import Literal
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_daemon.codecs import jpeg_blocks
+from edge_daemon.codecs.jpeg import Jpeg, threads_for
 from edge_daemon.codecs.jpeg_blocks import Coding, encode
 from edge_daemon.errors import EncodeError
 from edge_daemon.quantiser import QuantiserMap
@@ -40,6 +43,14 @@ def picture(width: int, height: int, look: Look, seed: int = 0) -> NDArray[np.ui
 def leave_memory_for_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """libjpeg takes memory for one row of MCUs whatever it costs, but not for a second one."""
     monkeypatch.setenv("JPEGMEM", "1")  # kilobyte
+
+
+@pytest.fixture
+def opencv_threads() -> Generator[Callable[[int], None]]:
+    """Sets how many threads OpenCV may use, until the test is over."""
+    before = cv2.getNumThreads()
+    yield cv2.setNumThreads
+    cv2.setNumThreads(before)
 
 
 @given(
@@ -104,6 +115,12 @@ def test_strips_may_end_anywhere_near_the_last_row(
             assert len(found) == 1, height
 
 
+def test_no_threads_are_refused() -> None:
+    pixels = picture(16, 16, "noise")
+    with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
+        encode(pixels, quality=75, halved=True, coding=Coding.OPTIMISED, offsets=GRID, threads=0)
+
+
 def test_a_strip_that_fails_costs_one_picture_and_nothing_is_printed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,3 +143,26 @@ def test_a_strip_that_fails_costs_one_picture_and_nothing_is_printed(
         assert encoded(3) == expected
     assert encoded(2) == expected
     assert capfd.readouterr() == ("", "")
+
+
+def test_threads_are_at_most_four_at_most_opencvs_and_one_for_a_small_picture(
+    opencv_threads: Callable[[int], None],
+) -> None:
+    sizes = {"small": (480, 640), "720p": (720, 1280), "4K": (2160, 3840)}
+    pixels = {name: np.zeros((*size, 3), np.uint8) for name, size in sizes.items()}
+    for most, expected in ((1, [1, 1, 1]), (2, [1, 2, 2]), (3, [1, 3, 3]), (16, [1, 3, 4])):
+        opencv_threads(most)
+        assert [threads_for(one) for one in pixels.values()] == expected
+
+
+def test_a_large_picture_is_cut_into_a_strip_for_each_thread(
+    monkeypatch: pytest.MonkeyPatch, opencv_threads: Callable[[int], None]
+) -> None:
+    pixels = busy_picture(2**14, 2 * 16)
+    expected = Jpeg().encode(pixels)
+    leave_memory_for_one_row(monkeypatch)
+    opencv_threads(2)
+    assert Jpeg().encode(pixels) == expected
+    opencv_threads(1)
+    with pytest.raises(EncodeError, match="Backing store"):
+        Jpeg().encode(pixels)
