@@ -6,11 +6,12 @@ import math
 from collections import deque
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from kernels.workers import together, usable_cores
+from kernels.workers import together
 
 _BICUBIC: Final = Image.Resampling.BICUBIC
 _BAND: Final = 96
@@ -55,5 +56,6 @@ def bicubic(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
             box = (0, above - first, width, below - first)
             filtered[top:bottom] = np.asarray(wide.resize((width, bottom - top), _BICUBIC, box))
 
-    together(min(usable_cores(), len(tops)), filter_bands)
+    # OpenCV's number: whoever limits its threads means these too.
+    together(min(cv2.getNumThreads(), len(tops)), filter_bands)
     return filtered
