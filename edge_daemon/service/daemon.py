@@ -15,6 +15,7 @@ from edge_daemon.codecs import (
     get_codec,
 )
 from edge_daemon.errors import EdgeError
+from edge_daemon.heap import keep_freed_memory
 from edge_daemon.lifecycle import (
     EXIT_ABANDONED,
     EXIT_CLEAN,
@@ -84,6 +85,8 @@ def run(
     # The watchdog's SIGABRT, or a crash in a library, then leaves every thread's traceback.
     if sys.__stderr__ is not None:
         faulthandler.enable(sys.__stderr__)
+    if not keep_freed_memory():
+        _log.info("event=heap_as_it_is reason='not the allocator of glibc'")
     configure_codecs(settings)
     check_settings(settings)
     load_codecs()
