@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from edge_daemon.errors import BadPixelsError
 from edge_daemon.prefilter.device import Smoother
+from edge_daemon.prefilter.look import Look
 from edge_daemon.prefilter.plan import Plan, Scores, Spending, Watched
 from edge_daemon.prefilter.prompt import Distilled, check_prompt, distil
 from edge_daemon.prefilter.regions import boxes_of, veil
 from edge_daemon.prefilter.relevance import block_relevance, tile_relevance
 from edge_daemon.prefilter.report import Report, make_report
 from edge_daemon.prefilter.scoring import Scorers
-from edge_daemon.prefilter.signature import picture_signature, tile_signature
+from edge_daemon.prefilter.signature import picture_signature
 from edge_daemon.prefilter.silence import SentFrames
 from edge_daemon.prefilter.smoothing import smooth_picture, untouched, whole_share
 from edge_daemon.prefilter.tagger import make_tagger
@@ -208,9 +209,11 @@ class Prefilter:
             # Reference mode is there to be compared with a publication that computes everything.
             usual = plan.spending.mode == "default" and plan.spending.scorer == "tiles"
             reusable = self._reuse and plan.texts and usual
-            signature = tile_signature(plan.tiles) if reusable else None
             watched = None if watch is None else Watched(picture_signature(veiled), watch)
-        return replace(plan, signature=signature, watched=watched)
+            look = Look.of(plan.tiles) if reusable else None
+            plan = replace(plan, look=look, watched=watched)
+            self._scorers.memory.foresee(plan)
+        return plan
 
     def score(self, plans: Sequence[Plan]) -> list[Scores]:
         """Score several pictures together, the tiles of all in one call of the image encoder.
@@ -232,6 +235,14 @@ class Prefilter:
                 row[:] = own.embeddings @ embedded[text]
             scores.append(Scores(values, encode_ms, own.encoded, embeddings=own.embeddings))
         return scores
+
+    def remember(self, plan: Plan) -> None:
+        """Completes what the camera's next picture is compared with; for when nobody waits.
+
+        If that is left out, the memory holds the tiles until the next picture comes.
+        """
+        if plan.look is not None:
+            plan.look.complete()
 
     def retune(
         self, settings: PrefilterSettings, prompt_settings: PromptSettings, video: VideoSettings

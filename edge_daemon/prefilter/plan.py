@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter.allocation import Mapping
+from edge_daemon.prefilter.look import Look
 from edge_daemon.prefilter.prompt import Distilled
 from edge_daemon.prefilter.signature import Signature
 from edge_daemon.prefilter.tiling import FEW_TILES, MANY_TILES, TileGrid
@@ -188,8 +189,8 @@ class Plan:
     """The doubt for which the operator wants the picture left as it is, if any."""
     camera: str | None = None
     """Whose memory the picture belongs to."""
-    signature: Signature | None = None
-    """Of the tiles; `None` if no tile may be reused."""
+    look: Look | None = None
+    """What the tiles are compared by; `None` if no tile may be reused."""
     watched: Watched | None = None
     """`None` if nobody asks how much changed."""
 

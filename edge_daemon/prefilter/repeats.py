@@ -4,7 +4,7 @@ Rules:
 
 1. A tile is compared with the tile *for which its embedding was computed*, not with the previous
    frame's: what drifts slowly is encoded anew once it has drifted by the threshold.
-2. Signature and embedding of a tile are replaced together or not at all. So whatever order the
+2. Look and embedding of a tile are replaced together or not at all. So whatever order the
    frames of a camera are scored in, from whatever threads, a reused embedding belongs to a tile
    that looks the same.
 3. Another grid, or other masked regions, and everything is encoded anew. The prompt may change from
@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_daemon.prefilter.look import Look
 from edge_daemon.prefilter.plan import Plan
 from edge_daemon.prefilter.recent import Recent
-from edge_daemon.prefilter.signature import Signature, changed_patches
 from edge_daemon.prefilter.tiling import TileGrid
 from edge_daemon.settings import Region, VideoSettings
 
@@ -35,9 +35,9 @@ Key = tuple[TileGrid | None, tuple[Region, ...]]
 @dataclass(frozen=True)
 class _Remembered:
     key: Key
-    signature: Signature
+    look: Look
     embeddings: NDArray[np.float32]
-    """float32 (N, embedding size), of the tiles that have that signature."""
+    """float32 (N, embedding size), of the tiles that have that look."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class _Sourced:
     """The same, while the encoder has not run yet: where each embedding will come from."""
 
     key: Key
-    signature: Signature
+    look: Look
     sources: NDArray[np.intp]
     """(N,): a row of what will be encoded if 0 or more, else ~row of what is known."""
 
@@ -63,7 +63,8 @@ class Embedded:
 class TileMemory:
     """The last tiles of each camera, with their embeddings. Thread-safe.
 
-    Per camera and tile it holds 2.7 kB and an embedding: with 40 tiles and 512 components 190 kB.
+    Per camera and tile it holds 2.7 kB and an embedding: with 40 tiles and 512 components 190 kB;
+    and the tiles themselves, until their `Look` is complete.
 
     Args:
         settings: How many cameras, and how much of a difference counts.
@@ -82,6 +83,15 @@ class TileMemory:
         """Counts: `tiles_encoded`, `tiles_reused`, `frames_unchanged` (no tile was encoded)."""
         with self._lock:
             return dict(self._hits)
+
+    def foresee(self, plan: Plan) -> None:
+        """Finds out already what `begin` will most likely need to know of a plan's tiles.
+
+        All frames share the thread that `begin` is called in.
+        """
+        remembered = None if plan.camera is None else self._remembered.get(plan.camera)
+        if plan.look is not None and remembered is not None and remembered.key == _key(plan):
+            plan.look.changed_since(remembered.look, self.levels)
 
     def begin(self, plans: Sequence[Plan]) -> Batch:
         """Find out what has to be encoded for plans that are scored together."""
@@ -139,9 +149,8 @@ class Batch:
         sources: NDArray[np.intp] = np.empty(len(plan.tiles), np.intp)
         changed = np.ones(len(plan.tiles), np.bool_)
         before = self._before(plan, remembered)
-        if plan.signature is not None and before is not None:
-            patches = changed_patches(before.signature, plan.signature, self._levels)
-            changed = np.asarray(patches.any(axis=(1, 2)), np.bool_)
+        if plan.look is not None and before is not None:
+            changed = plan.look.changed_since(before.look, self._levels)
             sources[~changed] = before.sources[~changed]
         count = int(changed.sum())
         sources[changed] = np.arange(self._encoded, self._encoded + count)
@@ -149,11 +158,11 @@ class Batch:
         self._chosen.append(plan.tiles if count == len(plan.tiles) else plan.tiles[changed])
         self._sources.append(sources)
         self._counts.append(count)
-        if plan.camera is not None and plan.signature is not None:
-            signature = plan.signature
+        if plan.camera is not None and plan.look is not None:
+            look = plan.look
             if before is not None:
-                signature = before.signature.with_changed(signature, changed)
-            self._latest[plan.camera] = _Sourced(_key(plan), signature, sources)
+                look = before.look.with_changed(look, changed)
+            self._latest[plan.camera] = _Sourced(_key(plan), look, sources)
 
     def _before(self, plan: Plan, remembered: _Remembered | None) -> _Sourced | None:
         """What the plan's tiles are to be compared with."""
@@ -166,7 +175,7 @@ class Batch:
         rows = np.arange(self._known_rows, self._known_rows + len(remembered.embeddings))
         self._known.append(remembered.embeddings)
         self._known_rows += len(rows)
-        return _Sourced(key, remembered.signature, ~rows)
+        return _Sourced(key, remembered.look, ~rows)
 
     def embedded(self, encoded: NDArray[np.float32]) -> list[Embedded]:
         """The plans' embeddings, in order."""
@@ -180,7 +189,7 @@ class Batch:
         """What is now known of each camera."""
         table = self._table(encoded)
         return [
-            (camera, _Remembered(one.key, one.signature, self._looked_up(table, one.sources)))
+            (camera, _Remembered(one.key, one.look, self._looked_up(table, one.sources)))
             for camera, one in self._latest.items()
         ]
 

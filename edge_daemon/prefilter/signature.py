@@ -52,8 +52,13 @@ class Signature:
 
 def tile_signature(tiles: NDArray[np.uint8]) -> Signature:
     """Of square tiles, uint8 (N, side, side, 3), in patches of about `PATCH` px."""
-    patches = max(1, round(tiles.shape[1] / PATCH))
+    patches = patches_of(tiles.shape[1])
     return _signature(tiles, patches, patches)
+
+
+def patches_of(side: int) -> int:
+    """Patches along the side of a tile of so many pixels."""
+    return max(1, round(side / PATCH))
 
 
 def picture_signature(image: NDArray[np.uint8]) -> Signature:
@@ -83,14 +88,16 @@ def _signature(images: NDArray[np.uint8], rows: int, columns: int) -> Signature:
     down = np.asarray(cv2.absdiff(grey[1:, :-1], grey[:-1, :-1]), np.uint8)
     # A picture has no steps to the one below it.
     down[height - 1 :: height] = 0
-    steps = (_means(one, count, rows, columns) for one in (across, down))
+    steps = (cell_means(one, count, rows, columns) for one in (across, down))
     return Signature(
-        _means(column, count, 2 * rows, 2 * columns), np.concatenate(list(steps), axis=-1)
+        cell_means(column, count, 2 * rows, 2 * columns), np.concatenate(list(steps), axis=-1)
     )
 
 
-def _means(column: NDArray[np.uint8], count: int, rows: int, columns: int) -> NDArray[np.uint8]:
+def cell_means(column: NDArray[np.uint8], count: int, rows: int, columns: int) -> NDArray[np.uint8]:
     """Means of even divisions of each picture, rounded: uint8 (count, rows, columns, channels).
+
+    `column` is `count` pictures of one size, one below the other.
 
     By halves as far as they come out even, for that OpenCV does several times as fast as all at
     once. Each time rounds by half a level at most.
@@ -118,10 +125,26 @@ def changed_patches(one: Signature, other: Signature, levels: float) -> NDArray[
     Returns:
         bool (N, patch rows, patch columns).
     """
-    count, rows, columns = one.steps.shape[:3]
-    gap = one.cells.astype(np.float32) - other.cells
-    # A quarter's three channels lie beside those of the quarter to its right.
-    quarters = gap.reshape(count, rows, 2, columns, _QUARTERS // 2)
-    squares = np.einsum("nrick,nrick->nrc", quarters, quarters)
     steps = np.abs(one.steps.astype(np.int16) - other.steps).max(axis=-1)
-    return (squares > _QUARTERS * levels**2) | (steps > _STEP_FACTOR * levels)
+    return colours_changed(one.cells, other.cells, levels) | (steps > _STEP_FACTOR * levels)
+
+
+def colours_changed(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], levels: float
+) -> NDArray[np.bool_]:
+    """Of which patches the colours changed, whatever the steps say.
+
+    Args:
+        one: Cells, uint8 (N, 2 * patch rows, 2 * patch columns, 3).
+        other: Of the same shape.
+        levels: As for `changed_patches`.
+
+    Returns:
+        bool (N, patch rows, patch columns).
+    """
+    count, rows, columns = one.shape[:3]
+    gap = one.astype(np.float32) - other
+    # A quarter's three channels lie beside those of the quarter to its right.
+    quarters = gap.reshape(count, rows // 2, 2, columns // 2, _QUARTERS // 2)
+    squares = np.einsum("nrick,nrick->nrc", quarters, quarters)
+    return squares > _QUARTERS * levels**2

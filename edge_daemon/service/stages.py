@@ -13,6 +13,7 @@ in their order. What one frame does wrong costs that frame only.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +34,12 @@ from edge_daemon.service.texts import Describes
 from edge_daemon.service.waiting import WaitingRoom
 from edge_daemon.service.work import Work
 from edge_daemon.settings import CameraSettings, Settings
+
+_log = logging.getLogger(__name__)
+
+_LEAVE_S = 0.005
+"""Seconds that a frame which is done has for itself until its answer left: two cores have enough to
+do with that."""
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -76,6 +83,7 @@ class Stages:
         self._opened = Batcher(batch, self._settings.batch_wait_ms / 1000)
         self._scored: asyncio.Queue[Job] = asyncio.Queue(batch)
         self._slow: asyncio.Queue[Job] = asyncio.Queue(batch)
+        self._later: set[asyncio.Task[None]] = set()
 
     def queues(self) -> dict[str, int]:
         """Frames per queue; "held" are done and have not left."""
@@ -122,6 +130,8 @@ class Stages:
     def stop(self) -> None:
         """Lets the threads end when they are done with what they are at."""
         self._leaving.stop()
+        for later in self._later:
+            later.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._encoder.shutdown(wait=False, cancel_futures=True)
         self._slow_lane.shutdown(wait=False, cancel_futures=True)
@@ -165,9 +175,23 @@ class Stages:
     ) -> None:
         while True:
             job = await queue.get()
+            plan = job.plan
             done = await self._attempt(worker, job, executor, self._work.finish)
             if done is not None:
                 self._leaving.finished(done)
+            if plan is not None:
+                later = asyncio.create_task(self._remember(job, plan))
+                self._later.add(later)
+                later.add_done_callback(self._later.discard)
+
+    async def _remember(self, job: Job, plan: Plan) -> None:
+        """What only the camera's next frame needs; this one leaves first."""
+        await asyncio.sleep(_LEAVE_S)
+        worker = f"remember-{job.ticket}"
+        try:
+            await self._in_thread(worker, self._threads, self._work.remember, plan)
+        except Exception:
+            _log.exception("event=defect client=%s sequence=%d", *job.key)
 
     async def _attempt(
         self,

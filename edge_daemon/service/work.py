@@ -85,6 +85,10 @@ class Work:
         """The tiles of several frames, in one call of the encoder."""
         return self._prefilter.score(plans)
 
+    def remember(self, plan: Plan) -> None:
+        """See `Prefilter.remember`."""
+        self._prefilter.remember(plan)
+
     def finish(self, job: Job) -> Finished:
         """Smoothed, encoded, sealed; and a spare, if the cloud may want something else instead.
 

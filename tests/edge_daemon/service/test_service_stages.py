@@ -9,7 +9,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -34,6 +34,7 @@ class Work:
     """A stand-in for the work: how each frame fares is written in its prompt."""
 
     gate = threading.Event()
+    remembered: ClassVar[list[Key]] = []
 
     def __init__(self, *_: object) -> None:
         self.random = random.Random(0)
@@ -60,6 +61,11 @@ class Work:
             "budget_bytes": None,
         }
         return Finished(job, facts, b"envelope", None)
+
+    def remember(self, plan: Plan) -> None:
+        job = cast("Job", plan)
+        self._toil(job, "remember")
+        self.remembered.append(job.key)
 
     def budgets(self) -> dict[str, dict[str, float | None]]:
         return {}
@@ -121,6 +127,7 @@ async def running(
 ) -> AsyncGenerator[Factory]:
     monkeypatch.setattr(module, "Work", Work)
     Work.gate.clear()
+    Work.remembered.clear()
     factory = Factory(shelf or Shelf(), **settings)
     workers = factory.stages.start()
     try:
@@ -145,6 +152,24 @@ class Rough(Shelf):
     ) -> asyncio.Future[None]:
         await asyncio.sleep(self.random.uniform(0.0, 0.003))
         return await super().submit(key, envelope, spare)
+
+
+async def test_nobody_waits_for_what_only_the_next_frame_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, threads=1) as factory:
+        factory.put("cam", 1, "hangs in remember")
+        assert await factory.error_of("cam", 1) is None
+        assert Work.remembered == []
+        Work.gate.set()
+        factory.put("cam", 2, "breaks in remember")
+        factory.put("cam", 3, "fails in finish")
+        factory.put("cam", 4, "plain")
+        for sequence in (2, 4):
+            assert await factory.error_of("cam", sequence) is None
+        # Also of a frame that failed, for its tiles were encoded; and there are none without tiles.
+        await factory.until(lambda: len(Work.remembered) == 2)
+        assert Work.remembered == [("cam", 1), ("cam", 3)]
 
 
 FATES = [*["shuffled"] * 6, "plain", "slow", "fails in open", "breaks in score", "fails in finish"]
