@@ -25,6 +25,7 @@ from edge_daemon.settings import Allocation
 from edge_daemon.wire import (
     AckLevel,
     AnyReply,
+    Bytes,
     ErrorHeader,
     Mode,
     PingHeader,
@@ -207,7 +208,7 @@ class Client:
 
     def _exchange(
         self,
-        parts: list[bytes | memoryview],
+        parts: list[Bytes],
         answers: Callable[[AnyReply, bytes], Answer | None],
     ) -> Answer:
         """Sends a message until it is answered or the time is up."""
@@ -242,7 +243,7 @@ class Client:
         self._reconnect(time.monotonic())
         raise setback or no_answer(self._endpoint, self._timeout_s, alive=self._liveness.ever_heard)
 
-    def _post(self, parts: list[bytes | memoryview]) -> None:
+    def _post(self, parts: list[Bytes]) -> None:
         # A connection that was refused takes nothing any more; why, the monitor tells.
         with contextlib.suppress(zmq.Again):
             self._socket.send_multipart(parts, flags=zmq.DONTWAIT)

@@ -133,7 +133,7 @@ class AsyncClient:
             ack=ack,
             return_bitstream=return_bitstream,
             sequence=sequence,
-        )
+        ).copied()  # while this waits, others run, and may draw into the array
         if frame.sequence in self._pending:
             raise MessageError(
                 "this frame is already being waited for",

@@ -19,6 +19,7 @@ from edge_daemon.settings import Allocation
 from edge_daemon.wire import (
     AckLevel,
     AnyReply,
+    Bytes,
     ErrorHeader,
     Mode,
     ResultHeader,
@@ -111,10 +112,14 @@ class Result:
 
 
 class Outgoing(NamedTuple):
-    """A frame ready to be sent, as often as needed."""
+    """A frame ready to be sent, as often as needed. An array's pixels are still the array's."""
 
     sequence: int
-    parts: list[bytes | memoryview]
+    parts: list[Bytes]
+
+    def copied(self) -> Outgoing:
+        """The same, whatever becomes of the array."""
+        return Outgoing(self.sequence, [bytes(part) for part in self.parts])
 
 
 class FrameWriter:
@@ -179,7 +184,7 @@ class FrameWriter:
             ) from mistake
 
 
-def _payload(image: Image) -> tuple[bytes | memoryview, dict[str, Any] | None]:
+def _payload(image: Image) -> tuple[Bytes, dict[str, Any] | None]:
     """The payload's bytes and, for raw pixels, their shape and dtype."""
     if isinstance(image, bytes):
         return image, None
@@ -195,7 +200,8 @@ def _payload(image: Image) -> tuple[bytes | memoryview, dict[str, Any] | None]:
             value=view.format,
             remedy="send little-endian uint8, uint16 or float32 (0 to 1), or an image file",
         )
-    return view.tobytes(), {"shape": list(view.shape or ()), "dtype": dtype}
+    samples = view.cast("B") if view.c_contiguous else view.tobytes()
+    return samples, {"shape": list(view.shape or ()), "dtype": dtype}
 
 
 def result_of(reply: AnyReply, payload: bytes) -> Result:

@@ -167,7 +167,7 @@ class Receiver:
                 if isinstance(header, EnvelopeNotice):
                     peer.check_client(header.client)
                     self._credit.sent(route, time.monotonic())
-                    self._take(route, header, payload)
+                    self._take(route, header, bytes(payload))
                 else:
                     await self._answer(route, PongHeader(credit=self._credit_of(route)))
             except EdgeError as error:

@@ -25,6 +25,8 @@ def from_raw(
     shape: Sequence[int],
     dtype: str,
     limits: PictureLimits | None = None,
+    *,
+    copy: bool = True,
 ) -> Picture:
     """Take raw pixels.
 
@@ -33,9 +35,11 @@ def from_raw(
         shape: (H, W) or (H, W, 1) grey, (H, W, 3) RGB, (H, W, 4) RGB with straight alpha.
         dtype: "uint8" (0..255), "uint16" (0..65535) or "float32" (0..1), all sRGB-encoded.
         limits: Bounds on bytes and pixels.
+        copy: Whether 8-bit RGB, which needs no conversion, is copied. Without, the picture is the
+            buffer, which must stay as it is.
 
     Returns:
-        A picture of its own memory; the buffer may be reused.
+        A picture, of its own memory if `copy`: the buffer may be reused then.
 
     Raises:
         PayloadTooLargeError: More bytes than allowed.
@@ -68,8 +72,10 @@ def from_raw(
     elif dtype == "float32":
         samples = _floats_to_eight(samples)
     pixels, more = to_rgb(samples)
-    # 8-bit RGB is handed through, and would be the caller's buffer: copy what is not ours
-    return Picture(np.require(pixels, requirements=["C", "O"]), "raw", notes + more)
+    if copy:
+        # 8-bit RGB is handed through, and would be the caller's buffer: copy what is not ours
+        pixels = np.require(pixels, requirements=["C", "O"])
+    return Picture(pixels, "raw", notes + more)
 
 
 def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:

@@ -6,9 +6,11 @@ room and time for is looked at before any byte of the payload is.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from edge_daemon.codecs import Codec, get_codec
@@ -16,6 +18,7 @@ from edge_daemon.errors import (
     BusyError,
     MessageError,
     PromptError,
+    SequenceError,
     SpoolFullError,
     UnsupportedError,
     Verbatim,
@@ -23,19 +26,23 @@ from edge_daemon.errors import (
 from edge_daemon.service.job import Job
 from edge_daemon.service.leaving import WayOut
 from edge_daemon.service.limits import Client, Clients
-from edge_daemon.service.memory import Entry, Memory, fingerprint
+from edge_daemon.service.memory import Entry, Mark, Memory, fingerprint
 from edge_daemon.service.observing import DropReason, Observer, Unobserved
 from edge_daemon.service.shaping import check_able, exact_config
 from edge_daemon.service.stages import Stages
 from edge_daemon.settings import Settings
-from edge_daemon.wire import MAX_PROMPTS, FrameHeader, Key
+from edge_daemon.wire import MAX_PROMPTS, Bytes, FrameHeader, Key
 
 MOST_WAITING_COPIES = 16
 """Copies of one frame that may wait for its answer."""
 
 
 class Admission:
-    """Lets a frame in, finds that it is in already, or says why not."""
+    """Lets a frame in, finds that it is in already, or says why not.
+
+    Marks are made in a thread, for they cost a look at every byte. Frames need them when they are
+    sealed, so making them takes no time of the frame where there is a second core.
+    """
 
     def __init__(
         self,
@@ -54,13 +61,15 @@ class Admission:
         self._counters = counters
         self._observer = telemetry or Unobserved()
         self._clients = Clients(settings.limits, settings.cameras)
+        self._marker = ThreadPoolExecutor(1, "mark")
         self.stopping = False
 
-    def admit(self, header: FrameHeader, payload: bytes) -> tuple[Entry, bool]:
+    def admit(self, header: FrameHeader, payload: Bytes) -> tuple[Entry, Mark | None]:
         """Decides on a frame.
 
         Returns:
-            Its entry, and whether it was there already.
+            Its entry; and if there was one under its number already, the mark of this copy, which
+            `confirm` has to see.
 
         Raises:
             EdgeError: Why it is not let in. `BusyError` is the only one that passes by itself.
@@ -73,18 +82,16 @@ class Admission:
         asked = self._asked(header)
         codec = self._codec(header, asked)
         key: Key = (header.client, header.sequence)
-        mark = None
-        if self._memory.knows(key):
-            mark = fingerprint(header, payload)
-            entry = self._memory.find(key, mark)
-            if entry is not None:
-                return self._repeat(entry, header.client, client), True
+        known = self._memory.find(key)
+        if known is not None:
+            self._check_copies(known, header.client, client)
+            return known, self._marker.submit(fingerprint, header, payload)
         if self.stopping:
             raise stopping()
         now = time.monotonic()
         allowed_s = header.deadline_s or self._settings.stages.default_deadline_s
         self._check_load(header.client, client, len(payload), allowed_s, now)
-        mark = mark or fingerprint(header, payload)
+        mark = self._marker.submit(fingerprint, header, payload)
         entry = self._memory.begin(key, mark)
         if client.rate is not None:
             client.rate.take(now)
@@ -101,14 +108,33 @@ class Admission:
             mark,
         )
         self._stages.put(job, client.rules)
-        return entry, False
+        return entry, None
+
+    async def confirm(self, key: Key, entry: Entry, copy: Mark) -> None:
+        """Returns when it is sure that a copy is one of the frame that was there already.
+
+        Raises:
+            SequenceError: The number belongs to another frame.
+        """
+        first, second = await asyncio.gather(*map(asyncio.wrap_future, (entry.mark, copy)))
+        if first != second:
+            raise SequenceError(
+                f"client {key[0]} used this sequence number for another frame",
+                value=key[1],
+                remedy="give every frame its own number, also after a restart",
+            )
+        self._counters["frames_repeated"] += 1
+
+    def close(self) -> None:
+        """Ends the thread, when it is done with what was let in."""
+        self._marker.shutdown()
 
     def reconfigure(self, settings: Settings) -> None:
         """From now on, frames are let in by these."""
         self._settings = settings
         self._clients = Clients(settings.limits, settings.cameras)
 
-    def _repeat(self, entry: Entry, name: str, client: Client) -> Entry:
+    def _check_copies(self, entry: Entry, name: str, client: Client) -> None:
         if entry.waiting >= MOST_WAITING_COPIES:
             raise BusyError(
                 "too many copies of this frame wait already",
@@ -116,8 +142,6 @@ class Admission:
                 remedy="send the frame again later",
                 retry_after_s=self._stages.room.retry_s(name, client.rules),
             )
-        self._counters["frames_repeated"] += 1
-        return entry
 
     def _check_load(
         self, name: str, client: Client, payload_bytes: int, allowed_s: float, now: float

@@ -219,6 +219,7 @@ class Daemon:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._stages.stop()
+        self._admission.close()
         close_codecs()
         unfinished = self._memory.abandon(stopping())
         for _ in range(unfinished):

@@ -16,11 +16,12 @@ from edge_daemon.errors import DeadlineError, EdgeError, InternalError, Verbatim
 from edge_daemon.keys import ANYONE, ServerKeys
 from edge_daemon.service.admission import Admission
 from edge_daemon.service.job import Outcome
-from edge_daemon.service.memory import Entry
+from edge_daemon.service.memory import Entry, Mark
 from edge_daemon.settings.live import Live
 from edge_daemon.wire import (
     FRONT_REQUESTS,
     Address,
+    Bytes,
     FrameHeader,
     PingHeader,
     PongHeader,
@@ -140,19 +141,22 @@ class Front:
             except Exception as mistake:
                 await self._refuse(route, address, mistake)
 
-    def _take(self, route: bytes, header: FrameHeader, payload: bytes) -> None:
-        entry, repeated = self._admission.admit(header, payload)
+    def _take(self, route: bytes, header: FrameHeader, payload: Bytes) -> None:
+        entry, copy = self._admission.admit(header, payload)
         entry.waiting += 1
-        answer = asyncio.create_task(self._answer(route, header, entry, repeated=repeated))
+        answer = asyncio.create_task(self._answer(route, header, entry, copy))
         self._answering.add(answer)
         answer.add_done_callback(self._answering.discard)
 
     async def _answer(
-        self, route: bytes, header: FrameHeader, entry: Entry, *, repeated: bool
+        self, route: bytes, header: FrameHeader, entry: Entry, copy: Mark | None
     ) -> None:
         begun = time.monotonic()
         allowed_s = header.deadline_s or self._live.now.stages.default_deadline_s
+        repeated = copy is not None
         try:
+            if copy is not None:
+                await self._admission.confirm((header.client, header.sequence), entry, copy)
             outcome = await asyncio.shield(entry.outcome)
             if header.ack == "delivered":
                 await _delivered(outcome, allowed_s - (time.monotonic() - begun), allowed_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from edge_daemon.pictures import PictureLimits
 from edge_daemon.prefilter import Plan, Scores
 from edge_daemon.settings import CameraSettings
 from edge_daemon.uplink import Delivery
-from edge_daemon.wire import FrameHeader, Key
+from edge_daemon.wire import Bytes, FrameHeader, Key
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Job:
         limits: Of its picture.
         rules: Its client's.
         asked: The configuration of the codec as the frame or the operator wrote it.
-        fingerprint: Equal for copies of the frame.
+        mark: Equal for copies of the frame; `None` if there can be no other.
         timings_ms: Milliseconds per stage.
         pixels: uint8 (H, W, 3), once it is decoded.
         plan: Once it is planned; `None` in mode "plain" where no region is masked.
@@ -49,7 +50,7 @@ class Job:
     """
 
     header: FrameHeader
-    payload: bytes
+    payload: Bytes
     payload_bytes: int
     codec: Codec
     received: float
@@ -57,7 +58,7 @@ class Job:
     limits: PictureLimits = field(default_factory=PictureLimits)
     rules: CameraSettings = field(default_factory=CameraSettings)
     asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    fingerprint: int = 0
+    mark: Future[int] | None = None
     timings_ms: dict[str, float] = field(default_factory=dict[str, float])
     pixels: NDArray[np.uint8] | None = None
     plan: Plan | None = None

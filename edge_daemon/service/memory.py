@@ -7,11 +7,11 @@ import contextlib
 import json
 import zlib
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 
-from edge_daemon.errors import SequenceError
 from edge_daemon.service.job import Outcome
-from edge_daemon.wire import FrameHeader, Key
+from edge_daemon.wire import Bytes, FrameHeader, Key
 
 MOST_RESULTS = 1024
 """Results that are remembered."""
@@ -21,27 +21,29 @@ MOST_BYTES = 64 * 2**20
 
 _NOT_THE_FRAME = {"ack", "deadline_s", "return_bitstream"}
 
+Mark = Future[int]
+"""A frame's fingerprint, as soon as somebody has looked at all of its bytes."""
+
 
 @dataclass
 class Entry:
     """A frame that is in work or done.
 
     Attributes:
-        fingerprint: Tells it from another frame under the same number.
+        mark: Tells it from another frame under the same number.
         outcome: Its result or its error.
         waiting: Copies of the frame that wait for their answer.
     """
 
-    fingerprint: int
+    mark: Mark
     outcome: asyncio.Future[Outcome]
     waiting: int = 0
 
 
-def fingerprint(header: FrameHeader, payload: bytes) -> int:
+def fingerprint(header: FrameHeader, payload: Bytes) -> int:
     """Equal for copies of one frame; whom to answer, and when, is not part of a frame.
 
-    A checksum and not a cryptographic hash: it finds mistakes of honest clients, and it is computed
-    on the event loop.
+    A checksum and not a cryptographic hash: it finds mistakes of honest clients.
     """
     facts = json.dumps(header.model_dump(exclude=_NOT_THE_FRAME), sort_keys=True)
     return zlib.crc32(payload, zlib.crc32(facts.encode("utf-8"))) | len(payload) << 32
@@ -64,26 +66,11 @@ class Memory:
         """Frames that have no outcome yet."""
         return len(self._in_work)
 
-    def knows(self, key: Key) -> bool:
-        """Whether this number was used lately; asked first, for marks cost a look at every byte."""
-        return key in self._in_work or key in self._done
+    def find(self, key: Key) -> Entry | None:
+        """The entry of the frame that has this number; `None` if none had it lately."""
+        return self._in_work.get(key) or self._done.get(key)
 
-    def find(self, key: Key, mark: int) -> Entry | None:
-        """The entry of this frame, or `None` if it is new.
-
-        Raises:
-            SequenceError: The number belongs to another frame.
-        """
-        entry = self._in_work.get(key) or self._done.get(key)
-        if entry is not None and entry.fingerprint != mark:
-            raise SequenceError(
-                f"client {key[0]} used this sequence number for another frame",
-                value=key[1],
-                remedy="give every frame its own number, also after a restart",
-            )
-        return entry
-
-    def begin(self, key: Key, mark: int) -> Entry:
+    def begin(self, key: Key, mark: Mark) -> Entry:
         """Remembers a frame that is now in work."""
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         # Its client may have gone: an error that nobody waits for is no defect.

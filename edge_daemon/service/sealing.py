@@ -88,7 +88,7 @@ def sealed(job: Job, shaped: Shaped) -> Envelope:
         height=shaped.height,
         source_width=width if resized else None,
         source_height=height if resized else None,
-        fingerprint=f"{job.fingerprint:x}" if job.fingerprint else None,
+        fingerprint=None if job.mark is None else f"{job.mark.result():x}",
         relevance=None if report is None else relevance_summary(report),
         **facts,
     )

@@ -47,9 +47,10 @@ class Work:
         begun = time.monotonic()
         raw = job.header.raw
         if raw is None:
-            picture = open_picture(job.payload, job.limits)
+            picture = open_picture(bytes(job.payload), job.limits)
         else:
-            picture = from_raw(job.payload, tuple(raw.shape), raw.dtype, job.limits)
+            # Nobody else uses the message's memory.
+            picture = from_raw(job.payload, tuple(raw.shape), raw.dtype, job.limits, copy=False)
         job.payload, job.pixels = b"", picture.pixels
         job.slow = self._shaper.is_slow(job)
         job.timings_ms["open"] = 1000 * (time.monotonic() - begun)

@@ -54,6 +54,9 @@ _SEQUENCE = re.compile(rb'"sequence"\s*:\s*(\d{1,16})\s*[,}]')
 
 Model = TypeVar("Model", bound=BaseModel)
 
+Bytes = bytes | memoryview
+"""A payload: of a message that was just received, memory that is the message's own."""
+
 
 class Address(NamedTuple):
     """Whom an error is for, as far as it could be read."""
@@ -62,13 +65,13 @@ class Address(NamedTuple):
     sequence: int | None
 
 
-def glimpse_address(header: bytes) -> Address:
+def glimpse_address(header: Bytes) -> Address:
     """Finds client and sequence in the first 512 bytes of a header that need not be readable.
 
     So an error about a header that is too long, or no JSON at all, still reaches the request that
     it is about.
     """
-    start = header[:_GLIMPSE_BYTES]
+    start = bytes(header[:_GLIMPSE_BYTES])
     client, sequence = _CLIENT.search(start), _SEQUENCE.search(start)
     return Address(
         client[1].decode("ascii") if client else None,
@@ -76,7 +79,7 @@ def glimpse_address(header: bytes) -> Address:
     )
 
 
-def pack(header: BaseModel, *payload: bytes | memoryview) -> list[bytes | memoryview]:
+def pack(header: BaseModel, *payload: Bytes) -> list[Bytes]:
     """The parts of a message, to send as one multipart.
 
     Raises:
@@ -87,8 +90,8 @@ def pack(header: BaseModel, *payload: bytes | memoryview) -> list[bytes | memory
 
 
 def read_request(
-    parts: Sequence[bytes], kinds: Mapping[str, type[Model]], *, max_header_bytes: int
-) -> tuple[Model, bytes]:
+    parts: Sequence[Bytes], kinds: Mapping[str, type[Model]], *, max_header_bytes: int
+) -> tuple[Model, Bytes]:
     """Reads a request.
 
     Args:
@@ -105,7 +108,7 @@ def read_request(
     """
     if not parts:
         raise MessageError("a message without parts", remedy="send a header, then the payload")
-    fields = parse_object(parts[0], what="the header", max_bytes=max_header_bytes)
+    fields = parse_object(bytes(parts[0]), what="the header", max_bytes=max_header_bytes)
     model = _model(fields, kinds)
     kind = fields["kind"]
     expected = 2 if kind in _WITH_PAYLOAD else 1

@@ -10,6 +10,7 @@ import zmq.asyncio
 from edge_daemon.errors import BindError
 from edge_daemon.keys import ANYONE, Peer, ServerKeys
 from edge_daemon.settings import check_bind
+from edge_daemon.wire.messages import Bytes
 
 _UNREAD_MESSAGES = 4
 _UNSENT_MESSAGES = 64
@@ -30,12 +31,13 @@ class Incoming(NamedTuple):
 
     Attributes:
         route: To which an answer goes.
-        parts: Without the route.
+        parts: Without the route. Those behind the first are views of the message, for a picture
+            is large enough for a copy to be felt.
         key: The public key that the connection proved, in Z85; `None` without encryption.
     """
 
     route: bytes
-    parts: list[bytes]
+    parts: list[Bytes]
     key: str | None
 
 
@@ -100,7 +102,8 @@ def bind_router(
 async def receive(socket: zmq.asyncio.Socket) -> Incoming:
     """The next message of a ROUTER, and whose key its connection proved."""
     frames = await socket.recv_multipart(copy=False)
-    route, *parts = [frame.bytes for frame in frames]
+    route, *header = [frame.bytes for frame in frames[:2]]
+    parts = [*header, *(frame.buffer for frame in frames[2:])]
     try:
         key = str(frames[0].get("User-Id"))
     except zmq.ZMQError:
@@ -117,9 +120,7 @@ def sender_of(incoming: Incoming, keys: ServerKeys | None) -> Peer:
     return ANYONE if keys is None else keys.peer(incoming.key)
 
 
-async def send_to(
-    socket: zmq.asyncio.Socket, route: bytes, parts: list[bytes | memoryview]
-) -> bool:
+async def send_to(socket: zmq.asyncio.Socket, route: bytes, parts: list[Bytes]) -> bool:
     """Sends to one peer without ever waiting; False if it has gone or does not read."""
     try:
         await socket.send_multipart([route, *parts], flags=zmq.DONTWAIT)

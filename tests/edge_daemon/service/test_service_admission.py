@@ -11,6 +11,7 @@ from edge_daemon.errors import (
     BusyError,
     DroppedError,
     PayloadTooLargeError,
+    SequenceError,
     SpoolFullError,
     UnsupportedError,
 )
@@ -133,13 +134,18 @@ async def test_what_would_miss_its_deadline_is_refused_before_it_costs_anything(
         door.admit(header_of("cam", sequence))
     free = door.shelf.free
 
-    def costly(header: FrameHeader, payload: bytes) -> int:
-        raise AssertionError("a refused frame's bytes were looked at")
+    looked_at: list[bytes] = []
+
+    def costly(_: FrameHeader, payload: bytes) -> int:
+        looked_at.append(payload)
+        return 0
 
     monkeypatch.setattr(module, "fingerprint", costly)
     with pytest.raises(BusyError, match="leave no time for this one") as caught:
         door.admit(header_of("cam", 9, deadline_s=0.05))
     assert caught.value.retry_after_s is not None
+    door.admission.close()  # waits for the thread that would look at them
+    assert looked_at == []
     assert door.shelf.free == free
     assert door.notes.drops == [("deadline", "cam")]
 
@@ -148,8 +154,24 @@ async def test_a_repeat_takes_no_second_place(bundle: Bundle) -> None:
     door = Door(bundle, Shelf(1), cameras=[{"max_frames_per_s": 0.01}])
     first = door.admit(header_of(sequence=1))
     assert door.admit(header_of(sequence=1)) is first
-    assert door.counters["frames_repeated"] == 1
     assert door.stages.room.frames == 1
+
+
+async def test_a_number_belongs_to_one_frame(bundle: Bundle) -> None:
+    door = Door(bundle)
+    header = header_of(sequence=1)
+    entry, copy = door.admission.admit(header, b"picture")
+    assert copy is None
+    for payload in (b"picture", b"another"):
+        found, copy = door.admission.admit(header, payload)
+        assert found is entry
+        assert copy is not None
+        if payload == b"picture":
+            await door.admission.confirm(("cam", 1), entry, copy)
+        else:
+            with pytest.raises(SequenceError, match="got 1"):
+                await door.admission.confirm(("cam", 1), entry, copy)
+    assert door.counters["frames_repeated"] == 1
 
 
 async def test_an_ack_from_the_spool_needs_one(bundle: Bundle) -> None:

@@ -19,7 +19,7 @@ from edge_daemon.service import stages as module
 from edge_daemon.service.activity import Activity
 from edge_daemon.service.job import Job, Outcome
 from edge_daemon.service.leaving import Finished
-from edge_daemon.service.memory import Memory
+from edge_daemon.service.memory import Mark, Memory
 from edge_daemon.service.stages import Stages
 from edge_daemon.settings import CameraSettings, Settings
 from edge_daemon.wire import Key
@@ -106,7 +106,7 @@ class Factory:
     def put(self, client: str, sequence: int, prompt: str = "", **more: Any) -> None:
         job = job_of(client, sequence, prompt=prompt, **more)
         self.shelf.reserve(client)
-        self.outcomes[job.key] = self.memory.begin(job.key, 0).outcome
+        self.outcomes[job.key] = self.memory.begin(job.key, Mark()).outcome
         self.stages.put(job, RULES)
 
     async def error_of(self, client: str, sequence: int) -> BaseException | None:
@@ -322,7 +322,7 @@ async def test_a_weight_of_three_is_three_times_the_throughput(
         for sequence in range(120):
             for client, rules in (("heavy", heavy), ("light", light)):
                 job = job_of(client, sequence)
-                factory.outcomes[job.key] = factory.memory.begin(job.key, 0).outcome
+                factory.outcomes[job.key] = factory.memory.begin(job.key, Mark()).outcome
                 factory.stages.put(job, rules)
         Work.gate.set()
         assert await factory.error_of("light", 119) is None
