@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import accumulate
 from typing import Any, NoReturn, cast
 
 from edge_daemon.errors import EdgeError, MessageError, Verbatim
@@ -22,8 +23,12 @@ MAX_INTEGER = 2**63 - 1
 """Largest magnitude of an integer."""
 
 # A string that never ends goes to the text's end: no match is ever given up, so time is linear.
-_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]", re.DOTALL)
+_STEPS = {ord(bracket): step for bracket, step in {"[": 1, "{": 1, "]": -1, "}": -1}.items()}
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
 _LONGEST_INTEGER = len(str(MAX_INTEGER)) + 1
+_DOUBTFUL_NUMBER = re.compile(r"\d[eE]|\d{19}")
 
 
 class _RefusedError(ValueError):
@@ -76,14 +81,18 @@ def _parse(data: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
         raise _RefusedError(
             f"is not UTF-8 at byte {mistake.start}", offending, "encode it as UTF-8"
         ) from None
-    _check_depth(text, max_depth)
+    bare = _STRING.sub("", text)
+    if _depth(bare) > max_depth:
+        _refuse_depth(text, max_depth)
+    # Without an exponent or many digits no number is out of bounds, and need not be looked at.
+    doubtful = _DOUBTFUL_NUMBER.search(bare) is not None
     try:
         value = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_bounded,
+            parse_float=_finite if doubtful else None,
+            parse_int=_bounded if doubtful else None,
         )
     except json.JSONDecodeError as mistake:
         raise _RefusedError(
@@ -99,7 +108,14 @@ def _parse(data: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     return fields
 
 
-def _check_depth(text: str, max_depth: int) -> None:
+def _depth(bare: str) -> int:
+    """How deep the brackets of a text without strings are nested."""
+    brackets = bare.encode("utf-8").translate(None, _ALL_BUT_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+def _refuse_depth(text: str, max_depth: int) -> None:
+    """Says where a text is too deep: token by token, which takes four times as long."""
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text):
         token = found.group()
