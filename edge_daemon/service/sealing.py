@@ -83,6 +83,7 @@ def sealed(job: Job, shaped: Shaped) -> Envelope:
         facts["timings_ms"], report = {}, None
     return seal(
         shaped.bitstream,
+        digest=shaped.digest,
         prompts=list(job.header.prompts),
         width=shaped.width,
         height=shaped.height,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from edge_daemon.prefilter import Report
@@ -37,6 +39,11 @@ class Shaped:
     describe_ms: float | None = None
     encodes: int = 1
     budget_bytes: int | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the bitstream, lower-case hexadecimal."""
+        return hashlib.sha256(self.bitstream).hexdigest()
 
 
 Pack = Callable[[Shaped], bytes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -125,7 +124,7 @@ class Work:
             "encodes": shaped.encodes,
             "budget_bytes": shaped.budget_bytes,
             "bitstream_bytes": len(shaped.bitstream),
-            "bitstream_sha256": hashlib.sha256(shaped.bitstream).hexdigest(),
+            "bitstream_sha256": shaped.digest,
             "envelope_bytes": len(packed),
             "report": None if shaped.report is None else shaped.report.to_dict(),
         }

@@ -108,18 +108,19 @@ class Envelope:
             )
 
 
-def seal(bitstream: bytes, **facts: Any) -> Envelope:
+def seal(bitstream: bytes, *, digest: str | None = None, **facts: Any) -> Envelope:
     """An envelope around a bitstream.
 
     Args:
         bitstream: What the codec made.
+        digest: Its SHA-256, for whoever has it already.
         **facts: The fields of `EnvelopeHeader` except `created` and those that start with
             `bitstream`.
     """
     header = EnvelopeHeader(
         created=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         bitstream_bytes=len(bitstream),
-        bitstream_sha256=hashlib.sha256(bitstream).hexdigest(),
+        bitstream_sha256=hashlib.sha256(bitstream).hexdigest() if digest is None else digest,
         **facts,
     )
     return Envelope(header, bitstream)
