@@ -40,6 +40,9 @@ from edge_daemon.wire.liveness import Liveness
 
 Answer = TypeVar("Answer")
 
+_WITHDRAWAL_S = 1.0
+"""Longest wait until a closed connection has let go of what was to be sent, in seconds."""
+
 
 class Client:
     """Sends frames to a daemon and waits for each answer. Not thread-safe.
@@ -73,6 +76,7 @@ class Client:
         self._timeout_s = timeout_s
         self._frames = FrameWriter(check_client_id(client_id))
         self._liveness = Liveness(heartbeat_s, time.monotonic())
+        self._posted: zmq.MessageTracker | None = None
         self._context = zmq.Context()
         try:
             self._socket = self._open()
@@ -212,6 +216,18 @@ class Client:
         answers: Callable[[AnyReply, bytes], Answer | None],
     ) -> Answer:
         """Sends a message until it is answered or the time is up."""
+        self._answered = False
+        try:
+            return self._insist(parts, answers)
+        finally:
+            if not self._answered:
+                self._withdraw()
+
+    def _insist(
+        self,
+        parts: list[Bytes],
+        answers: Callable[[AnyReply, bytes], Answer | None],
+    ) -> Answer:
         begun = time.monotonic()
         self._poll(0.0)
         if is_final(self._setback):
@@ -219,12 +235,12 @@ class Client:
             self._reconnect(begun)
         self._liveness.restart(begun)
         self._liveness.ever_heard = False
-        self._post(parts)
+        self._posted = self._post(parts)
         while (now := time.monotonic()) - begun < self._timeout_s:
             advice = self._liveness.advice(now)
             if advice == "reconnect":
                 self._reconnect(now)
-                self._post(parts)
+                self._posted = self._post(parts)
             elif advice == "ping":
                 self._post(pack(PingHeader()))
             patience_s = min(self._liveness.next_s(now), begun + self._timeout_s - now)
@@ -235,18 +251,32 @@ class Client:
                 continue
             reply, payload = read_reply(self._socket.recv_multipart())
             self._liveness.heard(time.monotonic())
-            answer = answers(reply, payload)
+            self._answered = True
+            answer = answers(reply, payload)  # which raises it, if it is an error
             if answer is not None:
                 return answer
-        setback = self._setback
-        # An answer that comes too late must not be taken for that to the next request.
-        self._reconnect(time.monotonic())
-        raise setback or no_answer(self._endpoint, self._timeout_s, alive=self._liveness.ever_heard)
+            self._answered = False
+        raise self._setback or no_answer(
+            self._endpoint, self._timeout_s, alive=self._liveness.ever_heard
+        )
 
-    def _post(self, parts: list[Bytes]) -> None:
+    def _post(self, parts: list[Bytes]) -> zmq.MessageTracker | None:
+        """Sends a message; a large part from where it lies, for its owner waits for the answer."""
         # A connection that was refused takes nothing any more; why, the monitor tells.
         with contextlib.suppress(zmq.Again):
-            self._socket.send_multipart(parts, flags=zmq.DONTWAIT)
+            return self._socket.send_multipart(parts, flags=zmq.DONTWAIT, copy=False, track=True)
+        return None
+
+    def _withdraw(self) -> None:
+        """Makes sure that nothing of an unanswered message is sent any more.
+
+        Its memory is the caller's again; and an answer that comes too late must not be taken for
+        that to the next request.
+        """
+        self._reconnect(time.monotonic())
+        if self._posted is not None:
+            with contextlib.suppress(zmq.NotDone):
+                self._posted.wait(_WITHDRAWAL_S)
 
     def _poll(self, patience_s: float) -> bool:
         """Whether there is an answer to read; sees how handshakes went meanwhile."""

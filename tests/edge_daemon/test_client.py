@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -261,6 +262,18 @@ def test_silence_makes_a_new_connection_and_sends_the_same_frame_again(
         assert client.send(b"", "").duplicate
     assert len(calls) == 3
     assert len(set(calls)) == 1
+
+
+def test_what_was_not_answered_is_not_sent_any_more() -> None:
+    pixels = bytearray(2_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        endpoint = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
+        with Client(endpoint, client_id="cam", timeout_s=0.3) as client:
+            image = memoryview(pixels).cast("B", (1000, 2000))
+            with pytest.raises(LinkError):
+                client.send(image, "x")
+            image.release()
+            pixels.clear()  # an error if anybody still had a view of it
 
 
 def test_a_daemon_that_comes_late_is_found(endpoint: str, client: Client) -> None:
