@@ -19,6 +19,10 @@ from edge_daemon.wire import Key
 
 _log = logging.getLogger(__name__)
 
+_TURNS_TO_ANSWER = 2
+"""Turns of the event loop after which who waited for an outcome has had it: the answer is sent, and
+accounts, which take as long as writing it, do not hold it up."""
+
 
 class WayOut(Protocol):
     """Of the uplink, what the stages and admission use. Every place is reserved first."""
@@ -156,6 +160,13 @@ class Leaving:
         self._room.left(job, "done")
         if done.sent is not None:
             done.sent()
+        try:
+            for _ in range(_TURNS_TO_ANSWER):
+                await asyncio.sleep(0)
+        finally:
+            self._tell(done, spent_s)
+
+    def _tell(self, done: Finished, spent_s: float) -> None:
         self._observer.observe("submit", spent_s)
         for stage, spent_ms in done.facts["timings_ms"].items():
             self._observer.observe(stage, spent_ms / 1000)

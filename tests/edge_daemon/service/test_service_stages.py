@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, cast
 
@@ -115,8 +115,11 @@ class Factory:
         return self.outcomes[client, sequence].exception()
 
     async def until_held(self, frames: int) -> None:
+        await self.until(lambda: self.stages.queues()["held"] == frames)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while self.stages.queues()["held"] != frames:
+        while not holds():
             assert time.monotonic() < deadline
             await asyncio.sleep(0.005)
 
@@ -279,10 +282,22 @@ async def test_a_deadline_that_passes_in_the_queue_is_told_of(
         assert factory.notes.drops == [("deadline", "cam")]
 
 
+async def test_accounts_do_not_hold_up_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(monkeypatch) as factory:
+        factory.put("cam", 0)
+        # As the front waits for it.
+        await asyncio.shield(factory.outcomes["cam", 0])
+        assert factory.notes.frames == []
+        await asyncio.sleep(0)
+        assert factory.notes.frames == ["cam"]
+        assert factory.counters["frames_done"] == 1
+
+
 async def test_the_stages_tell_what_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(monkeypatch) as factory:
         factory.put("cam", 0)
         assert await factory.error_of("cam", 0) is None
+        await factory.until(lambda: bool(factory.notes.frames))  # which is behind the answer
         assert factory.notes.stages["wait"] == [0.001]
         assert factory.notes.stages["codec"] == [0.002]
         assert len(factory.notes.stages["submit"]) == 1
