@@ -7,7 +7,8 @@
 its result waits, so the queue before it fills, and in the end admission says busy. Frames that take
 a codec seconds, or for whose text somebody is asked, have a lane of their own, for they would hold
 up all others; when it is full, they are told busy. `leaving` gives the uplink each client's frames
-in their order. What one frame does wrong costs that frame only.
+in their order. What one frame does wrong costs that frame only. What only the camera's next frame
+needs is done when this one has left.
 """
 
 from __future__ import annotations

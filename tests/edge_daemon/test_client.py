@@ -338,6 +338,26 @@ def test_the_async_client_resends_all_that_waits(endpoint: str) -> None:
         assert [answer.sequence for answer in asyncio.run(camera())] == [1, 2]
 
 
+def test_an_array_may_be_drawn_into_while_the_async_client_waits(endpoint: str) -> None:
+    pixels = np.full((400, 400), 7, np.uint8)
+    payloads: list[bytes] = []
+
+    def handle(header: dict[str, Any], payload: list[bytes]) -> list[dict[str, Any]]:
+        payloads.append(payload[0])
+        pixels[:] = 0
+        return [result(header)] if len(payloads) > 1 else []
+
+    async def camera() -> None:
+        async with AsyncClient(
+            endpoint, client_id="cam", timeout_s=10.0, heartbeat_s=0.1
+        ) as client:
+            await client.send(pixels, "")
+
+    with Daemon(endpoint, handle, mute=True):
+        asyncio.run(camera())
+    assert payloads == [bytes([7]) * 160_000] * 2
+
+
 def test_the_async_client_without_a_daemon(endpoint: str) -> None:
     async def camera() -> None:
         async with AsyncClient(endpoint, client_id="cam", timeout_s=0.3) as client:

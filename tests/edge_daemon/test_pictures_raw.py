@@ -52,6 +52,15 @@ def test_the_buffer_may_be_reused() -> None:
     pixels[0, 0] = 1
 
 
+def test_without_a_copy_rgb_stays_where_it_is_and_all_else_is_the_pictures_own() -> None:
+    buffer = bytearray(RGB.tobytes())
+    pixels = from_raw(buffer, RGB.shape, "uint8", copy=False).pixels
+    grey = from_raw(buffer, (RGB.size, 1), "uint8", copy=False).pixels
+    buffer[:] = bytes(len(buffer))
+    assert not pixels.any()
+    assert grey.any()
+
+
 def test_a_memoryview_of_any_kind_is_read() -> None:
     picture = from_raw(memoryview(bytearray(RGB.tobytes())), RGB.shape, "uint8")
     np.testing.assert_array_equal(picture.pixels, RGB)

@@ -3,8 +3,11 @@
 Both get the same bytes and do the same with them: open the picture, prefilter, encode. The daemon
 is another process, so on top of that come two messages over TCP on this machine, the checks and
 queues between, a comparison with the camera's last picture (which never matches here), hashes, the
-envelope and the answer. The uplink works after the answer, and the next turn waits until it is
-done.
+envelope and the answer. The uplink works after the answer, and so does what only the camera's next
+picture needs (the signature of this one's tiles, 2 ms); the next turn waits until that is done.
+
+Of raw pixels the daemon saves a copy that the library makes: it may keep the message that they came
+in, the library's caller may write to his array again.
 """
 
 from __future__ import annotations
