@@ -28,7 +28,8 @@ FACTS: dict[str, Any] = {
 
 
 def envelope(sequence: int, client: str = "cam", bitstream: bytes = b"bits") -> Envelope:
-    return seal(bitstream, **(FACTS | {"client": client, "sequence": sequence}))
+    facts: dict[str, Any] = {**FACTS, "client": client, "sequence": sequence}
+    return seal(bitstream, **facts)
 
 
 def lines(directory: Path) -> list[dict[str, Any]]:
