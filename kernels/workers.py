@@ -11,13 +11,6 @@ from typing import Final
 POOL_THREADS: Final = os.cpu_count() or 1
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 def together(threads: int, work: Callable[[], None]) -> None:
     """Run `work` on this thread and on up to `threads - 1` others; return when all are done.
 

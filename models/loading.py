@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.workers import usable_cores
 from models.backends import AUTO, ImageGraph, Resources, choose
-from models.backends.cpu import CpuSession
+from models.backends.cpu import CpuSession, usable_cores
 from models.backends.unit import not_unit
 from models.bundle import Bundle
 from models.errors import BundleError

@@ -16,9 +16,8 @@ from rich.table import Table
 from edge_daemon.cli.figures import size, span
 from edge_daemon.cli.options import ConfigOption, settings_with
 from edge_daemon.cli.terminal import console, errors
-from kernels.workers import usable_cores
 from models import Manifest
-from models.backends.cpu import CpuSession
+from models.backends.cpu import CpuSession, usable_cores
 from models.loading import find_bundle, read_image_graph
 from models.manifest import read_manifest
 from models.proof import Likeness

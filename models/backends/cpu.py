@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,13 @@ from models.backends.contract import ImageGraph, Resources
 from models.backends.ort import CPU, OrtSession, library, session_options
 from models.errors import BundleError
 from models.session import EncoderSession, GraphSpec
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
 
 
 class CpuSession(OrtSession):
