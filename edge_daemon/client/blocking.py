@@ -216,49 +216,42 @@ class Client:
         answers: Callable[[AnyReply, bytes], Answer | None],
     ) -> Answer:
         """Sends a message until it is answered or the time is up."""
-        self._answered = False
+        answered = False
         try:
-            return self._insist(parts, answers)
+            begun = time.monotonic()
+            self._poll(0.0)
+            if is_final(self._setback):
+                # Of an earlier connection: keys may have changed since.
+                self._reconnect(begun)
+            self._liveness.restart(begun)
+            self._liveness.ever_heard = False
+            self._posted = self._post(parts)
+            while (now := time.monotonic()) - begun < self._timeout_s:
+                advice = self._liveness.advice(now)
+                if advice == "reconnect":
+                    self._reconnect(now)
+                    self._posted = self._post(parts)
+                elif advice == "ping":
+                    self._post(pack(PingHeader()))
+                patience_s = min(self._liveness.next_s(now), begun + self._timeout_s - now)
+                readable = self._poll(max(0.001, patience_s))
+                if self._setback is not None and is_final(self._setback):
+                    raise self._setback
+                if not readable:
+                    continue
+                reply, payload = read_reply(self._socket.recv_multipart())
+                self._liveness.heard(time.monotonic())
+                answered = True
+                answer = answers(reply, payload)  # which raises it, if it is an error
+                if answer is not None:
+                    return answer
+                answered = False
+            raise self._setback or no_answer(
+                self._endpoint, self._timeout_s, alive=self._liveness.ever_heard
+            )
         finally:
-            if not self._answered:
+            if not answered:
                 self._withdraw()
-
-    def _insist(
-        self,
-        parts: list[Bytes],
-        answers: Callable[[AnyReply, bytes], Answer | None],
-    ) -> Answer:
-        begun = time.monotonic()
-        self._poll(0.0)
-        if is_final(self._setback):
-            # Of an earlier connection: keys may have changed since.
-            self._reconnect(begun)
-        self._liveness.restart(begun)
-        self._liveness.ever_heard = False
-        self._posted = self._post(parts)
-        while (now := time.monotonic()) - begun < self._timeout_s:
-            advice = self._liveness.advice(now)
-            if advice == "reconnect":
-                self._reconnect(now)
-                self._posted = self._post(parts)
-            elif advice == "ping":
-                self._post(pack(PingHeader()))
-            patience_s = min(self._liveness.next_s(now), begun + self._timeout_s - now)
-            readable = self._poll(max(0.001, patience_s))
-            if self._setback is not None and is_final(self._setback):
-                raise self._setback
-            if not readable:
-                continue
-            reply, payload = read_reply(self._socket.recv_multipart())
-            self._liveness.heard(time.monotonic())
-            self._answered = True
-            answer = answers(reply, payload)  # which raises it, if it is an error
-            if answer is not None:
-                return answer
-            self._answered = False
-        raise self._setback or no_answer(
-            self._endpoint, self._timeout_s, alive=self._liveness.ever_heard
-        )
 
     def _post(self, parts: list[Bytes]) -> zmq.MessageTracker | None:
         """Sends a message; a large part from where it lies, for its owner waits for the answer."""
