@@ -127,7 +127,8 @@ def smooth_device(
     keep later work on other streams behind this call's is the caller's part.
 
     Args:
-        image: Device array uint8 `(H, W)`, `(H, W, 3)` or `(B, H, W, 3)`, C-contiguous.
+        image: Device array uint8 `(H, W)`, `(H, W, 3)` or `(B, H, W, 3)`, C-contiguous. Numba looks
+            at the stride of an axis of length 1 too, so `image[None]` has to be copied first.
         sigma: float32 `(H, W)`, or `(B, H, W)` for a batch, in source pixels; a NumPy array or a
             C-contiguous device array. Or a `CoarseSigma`, its `values` likewise.
         max_sigma: No value in `sigma` is larger; 0..64. Decides how many levels the pyramid has.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import threading
 import warnings
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -98,13 +97,13 @@ def as_device_array(name: str, value: Any, scalar: type[np.generic], stream: Any
             raise KernelError("out is read-only; pass a writable array, or None to have one made")
     if array.dtype != scalar:
         raise KernelError(f"{name} has dtype {array.dtype}; pass {np.dtype(scalar)}")
-    if not _contiguous(array):
+    if not array.is_c_contiguous():
         raise KernelError(f"{name} has strides {array.strides}; pass a C-contiguous array")
     if array.stream:
         event = numba_cuda().event()
         event.record(array.stream)
         event.wait(stream)
-    return _with_usual_strides(array)
+    return array
 
 
 def to_device(array: NDArray[Any], stream: Any) -> Any:
@@ -119,25 +118,6 @@ def with_usual_strides(array: NDArray[Any]) -> NDArray[Any]:
     and then cannot reshape without a copy, which it does not make.
     """
     return np.ascontiguousarray(array).reshape(-1).reshape(array.shape)
-
-
-def _contiguous(array: Any) -> bool:
-    """As NumPy sees it: the stride of an axis of length 1 does not matter, which numba's does."""
-    step = array.dtype.itemsize
-    for length, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
-        if length != 1 and stride != step:
-            return False
-        step *= length
-    return True
-
-
-def _with_usual_strides(array: Any) -> Any:
-    """The same for a C-contiguous numba array: a view."""
-    if 1 not in array.shape or not hasattr(array, "__cuda_array_interface__"):
-        return array  # nothing to mend, or simulated
-    interface = {**array.__cuda_array_interface__, "strides": None}
-    view = SimpleNamespace(__cuda_array_interface__=interface, owner=array)
-    return numba_cuda().as_cuda_array(view, sync=False)
 
 
 def fetch(array: Any, stream: Any, out: NDArray[Any] | None = None) -> NDArray[Any]:
