@@ -250,7 +250,7 @@ def _notes(plan: Plan, output_size: tuple[int, int]) -> tuple[str, ...]:
             notes.append(
                 f"sigma_min is above {KEEP_SIGMA} px: relevant pixels are softened a little too"
             )
-        if plan.spending.mapping == "matched" and plan.spending.quantiser is USUAL_QUANTISER:
+        if _guesses_codec(plan):
             notes.append(NOTE_NO_CODEC)
     if output_size != (plan.width, plan.height):
         ratio = output_size[0] * output_size[1] / (plan.width * plan.height)
@@ -259,6 +259,13 @@ def _notes(plan: Plan, output_size: tuple[int, int]) -> tuple[str, ...]:
             "rates count source pixels"
         )
     return tuple(dict.fromkeys(notes))
+
+
+def _guesses_codec(plan: Plan) -> bool:
+    """Whether pixels were softened for a codec that nobody named."""
+    spending = plan.spending
+    softened = plan.grid is not None and plan.skipped is None and spending.share < 1.0
+    return softened and spending.mapping == "matched" and spending.quantiser is USUAL_QUANTISER
 
 
 def _prompt(prompt: Distilled) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from edge_daemon.errors import SettingsError
 from edge_daemon.prefilter import Report
 from edge_daemon.prefilter.heatmap import draw_heatmap
 from edge_daemon.prefilter.prompt import NOTE_EMPTY
+from edge_daemon.prefilter.report import NOTE_NO_CODEC
 from edge_daemon.prefilter.tiling import default_grid
 from edge_daemon.quantiser import USUAL_QUANTISER, Quantiser
 from edge_daemon.settings import PrefilterSettings, Region
@@ -76,6 +77,27 @@ def test_smoothing_gets_more_tiles_than_the_quantiser(
     plan = prefilter.plan(picture, PROMPT, PrefilterSettings(**settings), quantiser=quantiser)
     assert plan.spending.tile_budget == most
     assert plan.grid == default_grid(900, 600, budget=most, tile_size=prefilter.bundle.tile_size)
+
+
+@pytest.mark.parametrize(
+    ("quantiser", "settings", "said"),
+    [
+        (USUAL_QUANTISER, {}, True),
+        (replace(USUAL_QUANTISER, step=9.0), {}, False),
+        (USUAL_QUANTISER, {"mapping": "inverse"}, False),
+        (USUAL_QUANTISER, {"allocation": "quantiser"}, False),
+        (USUAL_QUANTISER, {"skip": ("tiny",), "tiny_pixels": 1_000_000}, False),
+    ],
+)
+def test_a_guess_at_the_codec_is_admitted(
+    prefilter: Prefilter,
+    scene: NDArray[np.uint8],
+    quantiser: Quantiser,
+    settings: dict[str, Any],
+    said: bool,
+) -> None:
+    _, report = spent(prefilter, scene, quantiser, **settings)
+    assert (NOTE_NO_CODEC in report.notes) is said
 
 
 def test_the_quantiser_gets_offsets_and_the_pixels_stay(
