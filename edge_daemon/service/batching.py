@@ -16,6 +16,10 @@ class Batcher:
         most: Frames per call, and in the queue.
         wait_s: Seconds that a frame waits for others. It waits only while others are being opened,
             never for what may or may not come.
+
+    Attributes:
+        occupied: A frame that does not come here has the encoder, and those here wait. Any thread
+            may clear it; then `look_again`, on the loop, if there may be any.
     """
 
     def __init__(self, most: int, wait_s: float) -> None:
@@ -23,6 +27,7 @@ class Batcher:
         self.wait_s = wait_s
         self._queue: asyncio.Queue[Job] = asyncio.Queue(most)
         self._coming = 0
+        self.occupied = False
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -38,6 +43,10 @@ class Batcher:
             self._coming -= 1
             self._changed.set()
 
+    def look_again(self) -> None:
+        """The encoder may be free."""
+        self._changed.set()
+
     async def put(self, job: Job) -> None:
         """Puts a frame in, as soon as there is room."""
         await self._queue.put(job)
@@ -45,7 +54,10 @@ class Batcher:
 
     async def gather(self) -> list[Job]:
         """The frames of the next call: at least one, as many as are there, at most `most`."""
-        batch = [await self._queue.get()]
+        while self._queue.empty() or self.occupied:
+            self._changed.clear()
+            await self._changed.wait()
+        batch = [self._queue.get_nowait()]
         loop = asyncio.get_running_loop()
         ends = loop.time() + self.wait_s
         while len(batch) < self._most:

@@ -38,6 +38,7 @@ class Job:
         timings_ms: Milliseconds per stage.
         pixels: uint8 (H, W, 3), once it is decoded.
         plan: Once it is planned; `None` in mode "plain" where no region is masked.
+        seen: Its plan, for the camera's next frame to be compared with, until that is remembered.
         scores: Once its tiles are scored.
         slow: Whether its codec, or asking for a text, will take seconds.
         ticket: Its place among its client's frames.
@@ -62,6 +63,7 @@ class Job:
     timings_ms: dict[str, float] = field(default_factory=dict[str, float])
     pixels: NDArray[np.uint8] | None = None
     plan: Plan | None = None
+    seen: Plan | None = None
     scores: Scores | None = None
     slow: bool = False
     ticket: int = 0

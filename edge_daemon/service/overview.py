@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -172,15 +173,14 @@ class Overview:
     def status(self) -> StatusReply:
         """The answer to a camera that asks."""
         settings, now = self._live.now, self.snapshot()
+        problems = {one: codec_status(one).problem for one in codec_ids()}
         limits = settings.limits
         return StatusReply(
             daemon_version=version_of_daemon(),
             uptime_s=round(time.monotonic() - self._begun, 3),
             bundle=self._prefilter.bundle.describe(),
-            codecs=[one for one in codec_ids() if not codec_status(one).problem],
-            codec_problems={
-                one: problem for one in codec_ids() if (problem := codec_status(one).problem)
-            },
+            codecs=[one for one, problem in problems.items() if not problem],
+            codec_problems={one: problem for one, problem in problems.items() if problem},
             limits={
                 "max_payload_bytes": limits.max_payload_bytes,
                 "max_pixels": limits.max_pixels,
@@ -230,6 +230,7 @@ class Overview:
         return None if self._uplink.up else "no upstream answers"
 
 
+@cache
 def version_of_daemon() -> str:
     """The installed package's version."""
     try:

@@ -9,6 +9,9 @@ a codec seconds, or for whose text somebody is asked, have a lane of their own, 
 up all others; when it is full, they are told busy. `leaving` gives the uplink each client's frames
 in their order. What one frame does wrong costs that frame only. What only the camera's next frame
 needs is done when this one has left.
+
+A frame that finds nobody else under way goes straight through all stages in one thread: what queues
+are for is several frames, and every change of threads costs a wake-up.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from edge_daemon.errors import BusyError, EdgeError
 from edge_daemon.prefilter import Plan, Prefilter
 from edge_daemon.service.activity import Activity
 from edge_daemon.service.batching import Batcher
-from edge_daemon.service.job import Job
+from edge_daemon.service.job import Finished, Job
 from edge_daemon.service.leaving import Leaving, WayOut
 from edge_daemon.service.memory import Memory
 from edge_daemon.service.observing import Observer, Unobserved
@@ -116,6 +119,7 @@ class Stages:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Starts the workers, and returns them."""
+        self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(self._settings.threads, "stage")
         # One call at a time; it has threads of its own inside.
         self._encoder = ThreadPoolExecutor(1, "encoder")
@@ -140,20 +144,63 @@ class Stages:
     async def _open_frames(self, worker: str) -> None:
         while True:
             job = await self.room.begin()
-            with self._opened.coming():
-                await self._open(worker, job)
+            job.timings_ms["wait"] = 1000 * (job.begun - job.received)
+            # With a single thread, this one would hold up the opening of the next.
+            if self._alone and self._settings.threads > 1:
+                self._opened.occupied = True
+                try:
+                    await self._open(worker, job, self._as_far_as_free)
+                finally:
+                    self._opened.occupied = False
+                    self._opened.look_again()
+            else:
+                with self._opened.coming():
+                    await self._open(worker, job, self._opening)
 
-    async def _open(self, worker: str, job: Job) -> None:
-        job.timings_ms["wait"] = 1000 * (job.begun - job.received)
-        least_s = self.room.least_s(job)
-        if await self._attempt(worker, job, self._threads, self._work.open, least_s) is None:
+    @property
+    def _alone(self) -> bool:
+        """Whether the only frame that was begun has nobody behind it."""
+        return self.room.under_way == 1 and self.room.frames == 0
+
+    async def _open(self, worker: str, job: Job, work: Callable[[Job], Job | Finished]) -> None:
+        made = await self._attempt(worker, job, self._threads, work, self.room.least_s(job))
+        if made is None:
+            if job.scores is not None:  # it failed after its tiles were encoded
+                self._finished(job, None)
             return
-        if job.plan is None:
+        if isinstance(made, Finished):
+            if job.seen is not None:
+                self._count_batch(1)
+            self._finished(job, made)
+        elif job.plan is None:
             await self._pass_on(job)
         elif job.slow and self._slow.full():
             self._refuse_slow(job)
         else:
             await self._opened.put(job)
+
+    def _opening(self, job: Job) -> Job:
+        self._work.open(job)
+        job.seen = job.plan
+        return job
+
+    def _as_far_as_free(self, job: Job) -> Job | Finished:
+        """In one thread from the first stage to the last, unless others turn up behind the frame.
+
+        What may take seconds goes the usual way too: it has its own lane.
+        """
+        self._opening(job)
+        if job.slow or not self._alone:
+            return job
+        if job.plan is not None:
+            job.check_deadline()
+            (job.scores,) = self._work.score([job.plan])
+            self._opened.occupied = False
+            if not self._alone:
+                # Who is begun after this finds the encoder free; the loop has its rest.
+                self._loop.call_soon_threadsafe(self._opened.look_again)
+        job.check_deadline()
+        return self._work.finish(job)
 
     async def _score_frames(self) -> None:
         while True:
@@ -176,14 +223,17 @@ class Stages:
     ) -> None:
         while True:
             job = await queue.get()
-            plan = job.plan
             done = await self._attempt(worker, job, executor, self._work.finish)
-            if done is not None:
-                self._leaving.finished(done)
-            if plan is not None:
-                later = asyncio.create_task(self._remember(job, plan))
-                self._later.add(later)
-                later.add_done_callback(self._later.discard)
+            self._finished(job, done)
+
+    def _finished(self, job: Job, done: Finished | None) -> None:
+        if done is not None:
+            self._leaving.finished(done)
+        if job.seen is not None:
+            later = asyncio.create_task(self._remember(job, job.seen))
+            job.seen = None
+            self._later.add(later)
+            later.add_done_callback(self._later.discard)
 
     async def _remember(self, job: Job, plan: Plan) -> None:
         """What only the camera's next frame needs; this one leaves first."""
@@ -234,13 +284,16 @@ class Stages:
                 return []
             # One of them is to blame: each on its own, so that it costs that one only.
             return [job for one, _ in alive for job in await self._score([one])]
-        self._counters["batches"] += 1
-        self._counters["batched_frames"] += len(alive)
-        self._observer.batch(len(alive))
+        self._count_batch(len(alive))
         for (job, _), score in zip(alive, scores, strict=True):
             job.scores = score
             job.spend(spent_s, shared=True, among=len(alive))
         return [job for job, _ in alive]
+
+    def _count_batch(self, frames: int) -> None:
+        self._counters["batches"] += 1
+        self._counters["batched_frames"] += frames
+        self._observer.batch(frames)
 
     def _refuse_slow(self, job: Job) -> None:
         self._observer.dropped("busy", job.header.client)

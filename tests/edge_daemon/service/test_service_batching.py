@@ -35,6 +35,19 @@ async def test_nobody_is_waited_for_unless_the_operator_says_so() -> None:
         assert await gathered(batcher) == [1]
 
 
+async def test_a_frame_that_has_the_encoder_is_waited_for() -> None:
+    batcher = Batcher(3, 0.0)
+    batcher.occupied = True
+    await put(batcher, 1)
+    batch = asyncio.create_task(gathered(batcher))
+    await put(batcher, 2)
+    await asyncio.sleep(0)
+    assert len(batcher) == 2
+    batcher.occupied = False
+    batcher.look_again()
+    assert await batch == [1, 2]
+
+
 async def test_nobody_is_waited_for_when_nobody_is_coming() -> None:
     batcher = Batcher(3, LONG_S)
     await put(batcher, 1)

@@ -35,6 +35,7 @@ class Work:
 
     gate = threading.Event()
     remembered: ClassVar[list[Key]] = []
+    threads: ClassVar[defaultdict[Key, list[str]]] = defaultdict(list)
 
     def __init__(self, *_: object) -> None:
         self.random = random.Random(0)
@@ -72,6 +73,7 @@ class Work:
 
     def _toil(self, job: Job, stage: str) -> None:
         prompt = job.header.prompt
+        self.threads[job.key].append(threading.current_thread().name)
         if prompt == f"breaks in {stage}":
             raise RuntimeError(prompt)
         if prompt == f"fails in {stage}":
@@ -131,6 +133,7 @@ async def running(
     monkeypatch.setattr(module, "Work", Work)
     Work.gate.clear()
     Work.remembered.clear()
+    Work.threads.clear()
     factory = Factory(shelf or Shelf(), **settings)
     workers = factory.stages.start()
     try:
@@ -173,6 +176,86 @@ async def test_nobody_waits_for_what_only_the_next_frame_needs(
         # Also of a frame that failed, for its tiles were encoded; and there are none without tiles.
         await factory.until(lambda: len(Work.remembered) == 2)
         assert Work.remembered == [("cam", 1), ("cam", 3)]
+
+
+async def test_a_frame_alone_goes_straight_through_in_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, threads=2) as factory:
+        for sequence in range(3):
+            factory.put("cam", sequence)
+            assert await factory.error_of("cam", sequence) is None
+            stages = Work.threads["cam", sequence][:3]
+            assert len(stages) == 3
+            assert len(set(stages)) == 1
+        assert factory.counters["batches"] == factory.counters["batched_frames"] == 3
+
+
+@pytest.mark.parametrize(("threads", "together"), [(2, True), (1, False)])
+async def test_frames_with_others_about_change_threads_at_the_encoder(
+    monkeypatch: pytest.MonkeyPatch, threads: int, together: bool
+) -> None:
+    async with running(monkeypatch, threads=threads) as factory:
+        for sequence in range(1 + together):
+            factory.put("cam", sequence)
+        assert await factory.error_of("cam", 0) is None
+        opened, scored, *_ = Work.threads["cam", 0]
+        assert opened.startswith("stage")
+        assert scored.startswith("encoder")
+
+
+async def test_a_frame_steps_aside_for_one_that_came_while_it_was_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, threads=2) as factory:
+        factory.put("cam", 0, "hangs in open")
+        await factory.until(lambda: len(Work.threads) == 1)
+        factory.put("cam", 1)
+        await factory.until(lambda: factory.stages.room.under_way == 2)
+        Work.gate.set()
+        assert await factory.error_of("cam", 0) is None
+        assert Work.threads["cam", 0][1].startswith("encoder")
+
+
+async def test_those_behind_a_frame_that_has_the_encoder_share_the_next_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, threads=2, batch_frames=3) as factory:
+        factory.put("cam", 0, "hangs in score")
+        await factory.until(lambda: len(Work.threads["cam", 0]) == 2)
+        for sequence in (1, 2, 3):
+            factory.put("cam", sequence)
+        await factory.until(lambda: factory.stages.queues()["opened"] == 3)
+        Work.gate.set()
+        assert await factory.error_of("cam", 3) is None
+        assert factory.notes.batches == [1, 3]
+        assert Work.threads["cam", 0][1].startswith("stage")
+
+
+@pytest.mark.parametrize("stage", ["open", "score", "finish"])
+async def test_what_fails_in_a_frame_alone_costs_that_frame_only(
+    monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    async with running(monkeypatch, threads=2) as factory:
+        factory.put("cam", 0, f"fails in {stage}")
+        assert isinstance(await factory.error_of("cam", 0), EncodeError)
+        factory.put("cam", 1)
+        assert await factory.error_of("cam", 1) is None
+        await factory.until(lambda: ("cam", 1) in Work.remembered)
+        encoded = [("cam", 0)] if stage == "finish" else []
+        assert Work.remembered == [*encoded, ("cam", 1)]
+
+
+async def test_a_frame_alone_gives_up_between_stages_when_its_time_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, threads=2) as factory:
+        factory.put("cam", 0, "hangs in open", allowed_s=0.5)
+        await factory.until(lambda: len(Work.threads) == 1)
+        await asyncio.sleep(0.5)
+        Work.gate.set()
+        assert isinstance(await factory.error_of("cam", 0), DeadlineError)
+        assert len(Work.threads["cam", 0]) == 1
 
 
 FATES = [*["shuffled"] * 6, "plain", "slow", "fails in open", "breaks in score", "fails in finish"]
