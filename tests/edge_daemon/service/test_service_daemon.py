@@ -332,6 +332,8 @@ def test_a_codec_that_cannot_be_loaded_is_told_of_at_start(
         return [broken]
 
     monkeypatch.setattr(registry, "entry_points", installed)
+    available = registry._available  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(registry, "_available", available.__wrapped__)
     caplog.set_level("INFO")
     load_codecs()
     assert "event=codec codec=jpeg encoder=" in caplog.text
