@@ -59,11 +59,18 @@ def _bicubic(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 def _area(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     box = int(min(image.shape[0] / height, image.shape[1] / width))
     if box >= 2:
-        # Whole boxes are averaged several times as fast as fractions of pixels.
-        rows, columns = (max(1, round(side / box)) for side in image.shape[:2])
-        image = _cv2_resized(image, columns, rows, cv2.INTER_AREA)
+        # Whole boxes are averaged several times as fast as fractions of pixels. What is left over
+        # at the far sides, less than a box, is less than a pixel of the result.
+        rows, columns = (side // box for side in image.shape[:2])
+        whole = image[: rows * box, : columns * box]
+        image = _cv2_resized(whole, columns, rows, cv2.INTER_AREA)
     rows, columns = image.shape[:2]
-    if max(rows / height, columns / width) > _LINEAR_TO:
+    shrinks = max(rows / height, columns / width)
+    if _LINEAR_TO < shrinks <= 2:
+        # To twice the size, where two pixels see every one, and then in boxes again.
+        image = _cv2_resized(image, 2 * width, 2 * height, cv2.INTER_LINEAR)
+        return _cv2_resized(image, width, height, cv2.INTER_AREA)
+    if shrinks > 2:
         # One axis may shrink while the other grows, and area averaging is for shrinking alone.
         image = _cv2_resized(image, min(width, columns), min(height, rows), cv2.INTER_AREA)
     if image.shape[:2] != (height, width):
