@@ -147,6 +147,8 @@ class StandbySession:
         return ""
 
     def _fail(self, reason: str) -> str:
-        self._engine, self._state, self._reason = None, "failed", reason
         _log.error("images are not encoded by TensorRT: %s", reason)
+        # The state last: whoever sees it, from another thread, finds the reason.
+        self._engine, self._reason = None, reason
+        self._state = "failed"
         return reason
