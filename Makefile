@@ -104,12 +104,12 @@ sanitize: $(VENV)/.dev  ## the C libraries' tests under the address and undefine
 		$(BIN)/pytest -p no:cacheprovider --ignore-glob='*cuda*' tests/kernels \
 		tests/edge_daemon/codecs/test_codecs_jpeg*.py
 
-SOAK_MINUTES := 30
+SOAK_MINUTES ?= 30
 soak: setup  ## three cameras, a flaky link and random kills for SOAK_MINUTES, and the account of it
 	$(BIN)/python -m edge_daemon.bench.soak --minutes $(SOAK_MINUTES)
 
 # What the search comes upon stays in the corpus, and is read again by every `make test`.
-FUZZ_S := 600
+FUZZ_S ?= 600
 fuzz: $(VENV)/.fuzz  ## search for bytes that break the wire's readers, for FUZZ_S seconds
 	mkdir -p build
 	PYTHONPATH=tests/shared $(BIN)/python tests/fuzz/wire.py tests/fuzz/corpus/wire \
