@@ -18,8 +18,8 @@ class Batcher:
             never for what may or may not come.
 
     Attributes:
-        occupied: A frame that does not come here has the encoder, and those here wait. Any thread
-            may clear it; then `look_again`, on the loop, if there may be any.
+        taken: A frame that does not come here has the encoder, and those here wait. Any thread may
+            clear it; then `look_again`, on the loop, if there may be any.
     """
 
     def __init__(self, most: int, wait_s: float) -> None:
@@ -27,7 +27,7 @@ class Batcher:
         self.wait_s = wait_s
         self._queue: asyncio.Queue[Job] = asyncio.Queue(most)
         self._coming = 0
-        self.occupied = False
+        self.taken = False
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -43,6 +43,16 @@ class Batcher:
             self._coming -= 1
             self._changed.set()
 
+    @contextmanager
+    def encoder_taken(self) -> Generator[None]:
+        """While in this block, unless `taken` is cleared before, the encoder is another's."""
+        self.taken = True
+        try:
+            yield
+        finally:
+            self.taken = False
+            self.look_again()
+
     def look_again(self) -> None:
         """The encoder may be free."""
         self._changed.set()
@@ -54,7 +64,7 @@ class Batcher:
 
     async def gather(self) -> list[Job]:
         """The frames of the next call: at least one, as many as are there, at most `most`."""
-        while self._queue.empty() or self.occupied:
+        while self._queue.empty() or self.taken:
             self._changed.clear()
             await self._changed.wait()
         batch = [self._queue.get_nowait()]

@@ -147,23 +147,26 @@ class Stages:
             job.timings_ms["wait"] = 1000 * (job.begun - job.received)
             # With a single thread, this one would hold up the opening of the next.
             if self._alone and self._settings.threads > 1:
-                self._opened.occupied = True
-                try:
-                    await self._open(worker, job, self._as_far_as_free)
-                finally:
-                    self._opened.occupied = False
-                    self._opened.look_again()
+                # Before it waits for a place in a queue, those in the queue must get on.
+                with self._opened.encoder_taken():
+                    made = await self._opened_by(worker, job, self._as_far_as_free)
+                await self._place(job, made)
             else:
                 with self._opened.coming():
-                    await self._open(worker, job, self._opening)
+                    await self._place(job, await self._opened_by(worker, job, self._opening))
 
     @property
     def _alone(self) -> bool:
         """Whether the only frame that was begun has nobody behind it."""
         return self.room.under_way == 1 and self.room.frames == 0
 
-    async def _open(self, worker: str, job: Job, work: Callable[[Job], Job | Finished]) -> None:
-        made = await self._attempt(worker, job, self._threads, work, self.room.least_s(job))
+    async def _opened_by(
+        self, worker: str, job: Job, work: Callable[[Job], Job | Finished]
+    ) -> Job | Finished | None:
+        return await self._attempt(worker, job, self._threads, work, self.room.least_s(job))
+
+    async def _place(self, job: Job, made: Job | Finished | None) -> None:
+        """A frame that was opened, or done, or failed: to where it belongs now."""
         if made is None:
             if job.scores is not None:  # it failed after its tiles were encoded
                 self._finished(job, None)
@@ -195,7 +198,7 @@ class Stages:
         if job.plan is not None:
             job.check_deadline()
             (job.scores,) = self._work.score([job.plan])
-            self._opened.occupied = False
+            self._opened.taken = False
             if not self._alone:
                 # Who is begun after this finds the encoder free; the loop has its rest.
                 self._loop.call_soon_threadsafe(self._opened.look_again)

@@ -51,11 +51,6 @@ def untouched_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge_daemon.codecs.registry._loaded", {})
 
 
-def looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    available = registry._available  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(registry, "_available", available.__wrapped__)
-
-
 def install(monkeypatch: pytest.MonkeyPatch, codec_id: str, value: str) -> None:
     entries = [EntryPoint(codec_id, value, registry.GROUP)]
 
@@ -63,7 +58,8 @@ def install(monkeypatch: pytest.MonkeyPatch, codec_id: str, value: str) -> None:
         return entries if group == "edge_daemon.codecs" else []
 
     monkeypatch.setattr(registry, "entry_points", entry_points)
-    looked_up_anew(monkeypatch)
+    available = registry._available  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(registry, "_available", available.__wrapped__)
 
 
 @pytest.mark.parametrize("codec_id", ["webm", "", "JPEG", None, 7, ["jpeg"]])

@@ -37,14 +37,12 @@ async def test_nobody_is_waited_for_unless_the_operator_says_so() -> None:
 
 async def test_a_frame_that_has_the_encoder_is_waited_for() -> None:
     batcher = Batcher(3, 0.0)
-    batcher.occupied = True
-    await put(batcher, 1)
-    batch = asyncio.create_task(gathered(batcher))
-    await put(batcher, 2)
-    await asyncio.sleep(0)
-    assert len(batcher) == 2
-    batcher.occupied = False
-    batcher.look_again()
+    with batcher.encoder_taken():
+        await put(batcher, 1)
+        batch = asyncio.create_task(gathered(batcher))
+        await put(batcher, 2)
+        await asyncio.sleep(0)
+        assert len(batcher) == 2
     assert await batch == [1, 2]
 
 

@@ -328,12 +328,8 @@ def test_a_codec_that_cannot_be_loaded_is_told_of_at_start(
 ) -> None:
     broken = EntryPoint("broken", "no_such_module:Codec", registry.GROUP)
 
-    def installed(**_: str) -> list[EntryPoint]:
-        return [broken]
-
-    monkeypatch.setattr(registry, "entry_points", installed)
-    available = registry._available  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(registry, "_available", available.__wrapped__)
+    installed = {**registry._available(), "broken": broken}  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(registry, "_available", lambda: installed)
     caplog.set_level("INFO")
     load_codecs()
     assert "event=codec codec=jpeg encoder=" in caplog.text

@@ -232,6 +232,21 @@ async def test_those_behind_a_frame_that_has_the_encoder_share_the_next_call(
         assert Work.threads["cam", 0][1].startswith("stage")
 
 
+async def test_a_frame_steps_aside_though_those_that_came_fill_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(monkeypatch, threads=2, batch_frames=1) as factory:
+        factory.put("cam", 0, "hangs in open")
+        await factory.until(lambda: len(Work.threads) == 1)
+        for sequence in (1, 2):
+            factory.put("cam", sequence)
+        await factory.until(lambda: factory.stages.queues()["opened"] == 1)
+        await factory.until(lambda: len(Work.threads) == 3)
+        Work.gate.set()
+        for sequence in range(3):
+            assert await factory.error_of("cam", sequence) is None
+
+
 @pytest.mark.parametrize("stage", ["open", "score", "finish"])
 async def test_what_fails_in_a_frame_alone_costs_that_frame_only(
     monkeypatch: pytest.MonkeyPatch, stage: str
@@ -262,7 +277,7 @@ FATES = [*["shuffled"] * 6, "plain", "slow", "fails in open", "breaks in score",
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("threads", "batch"), [(1, 1), (4, 3)])
+@pytest.mark.parametrize(("threads", "batch"), [(1, 1), (2, 1), (4, 3)])
 async def test_whatever_happens_to_them_frames_leave_in_the_order_in_which_they_came(
     monkeypatch: pytest.MonkeyPatch, seed: int, threads: int, batch: int
 ) -> None:
