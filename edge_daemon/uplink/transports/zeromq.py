@@ -190,6 +190,8 @@ class ZeroMqTransport:
             search.cancel()
             await asyncio.gather(search, return_exceptions=True)
         self._fall(connection, reason)
+        # What it says until it is closed would bring it back, and be given envelopes.
+        self._current = None
         await self._end(connection)
         return found
 

@@ -15,8 +15,9 @@ import pytest
 from edge_daemon.bench.soak.proxy import FlakyProxy
 from edge_daemon.cloud import Receiver
 from edge_daemon.settings import CloudSettings, Settings, UplinkSettings
+from edge_daemon.uplink.transports.connection import Connection
 from edge_daemon.uplink.transports.zeromq import ZeroMqTransport
-from edge_daemon.wire import Key
+from edge_daemon.wire import Key, PongHeader
 from support.forwarder import forwarding
 from support.free_port import free_endpoint
 from support.scripted_cloud import ScriptedCloud
@@ -125,6 +126,28 @@ async def test_what_stays_unanswered_does_not_keep_from_the_preferred_cloud() ->
                 await forwarder.until(lambda: forwarder.settled)
                 assert sorted(preferred.received) == [("cam", 0), ("cam", 1)]
                 assert forwarder.links == [True, False, True]
+
+
+async def test_what_a_cloud_says_while_it_is_left_does_not_bring_it_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    close = Connection.close
+
+    async def talks_to_the_end(connection: Connection) -> None:
+        connection._hear(connection, PongHeader(), None)  # pyright: ignore[reportPrivateUsage]
+        await close(connection)
+
+    monkeypatch.setattr(Connection, "close", talks_to_the_end)
+    first = free_endpoint()
+    async with (
+        ScriptedCloud(free_endpoint()) as second,
+        forwarding(transport(first, second.endpoint)) as forwarder,
+    ):
+        forwarder.add(frames(0, 2))
+        await second.until_held(2)
+        async with ScriptedCloud(first, acknowledges=True):
+            await forwarder.until(lambda: forwarder.settled)
+            assert forwarder.links == [True, False, True]
 
 
 async def test_a_preferred_cloud_that_comes_and_goes_is_not_returned_to() -> None:
